@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "geometry/structure.hpp"
+
+namespace isotrope {
+
+/// All pairs with 0 < |r_ij| < cutoff, periodic images and self-images included, each in both directions, in rows by receiver.
+struct NeighbourList {
+  std::vector<std::int64_t> first;  ///< [atoms + 1]
+  std::vector<int> neighbour;       ///< [pairs]
+  std::vector<Vec3> r;              ///< [pairs] r_j + image - r_i, Å
+};
+
+/// Linear in the number of atoms, for any cell: triclinic, partly periodic, shorter than the cutoff. Rows are sorted by
+/// (neighbour, image), so the result does not depend on how the search was done. Throws for a singular cell along a
+/// periodic direction, for non-finite positions, for two atoms at the same place.
+NeighbourList build_neighbour_list(const Structure& structure, double cutoff);
+
+}  // namespace isotrope

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/parameters.hpp"
+#include "core/vec3.hpp"
+#include "geometry/graph.hpp"
+#include "layers/halo.hpp"
+#include "models/model_record.hpp"
+
+namespace isotrope {
+
+enum class Precision { single_precision, double_precision };
+enum class Symmetry { o3, so3, none };
+
+struct PotentialInfo {
+  std::string architecture;
+  std::vector<int> elements;            ///< atomic numbers, in species order
+  std::vector<double> atomic_energies;  ///< [elements] E0, eV
+  double cutoff = 0;                    ///< Å
+  Symmetry symmetry = Symmetry::o3;
+  int message_passing_layers = 0;       ///< how many halo exchanges a pass makes
+  int exchange_width = 0;               ///< the widest exchange, in doubles per atom (0: none)
+};
+
+/// Scratch of one caller; reused from call to call, so that a step allocates nothing once sizes have settled.
+class Workspace {
+ public:
+  virtual ~Workspace() = default;
+};
+
+struct Result {
+  std::vector<double> atom_energy;  ///< [owned] interaction energy (without E0), eV; 0 for species -1
+  std::vector<Vec3> dE_dr;          ///< [edges] derivative of the total energy by r_ij, eV/Å
+};
+
+/// Derivatives of a scalar loss by the outputs of evaluate(), handed to the second pass (docs/theory.md, "forces in the loss").
+struct LossTangent {
+  std::vector<Vec3> dr;        ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S = dL/d(stress)
+  std::vector<double> energy;  ///< [graphs] dL/dE
+};
+
+/// One contract for the pair style, the trainer, the command line and the tests. Weights in the potential, scratch in the
+/// workspace. A potential is safe to share between threads that have a workspace each.
+class Potential {
+ public:
+  virtual ~Potential() = default;
+  virtual const PotentialInfo& info() const = 0;
+  virtual std::unique_ptr<Workspace> make_workspace() const = 0;
+
+  /// Energies and their derivatives. Every rank calls it, with or without atoms, and makes the same halo calls.
+  virtual void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const = 0;
+
+  /// Adds to `gradient` [parameters] the exact derivative of the loss by every parameter. No ghosts.
+  virtual void add_loss_gradient(const Graph& graph, const LossTangent& tangent, Workspace& workspace,
+                                 std::span<double> gradient) const = 0;
+
+  /// New values, in the order of the record's table; rebuilds what is derived from them.
+  virtual void set_parameters(std::span<const double> values) = 0;
+};
+
+/// Numbers of a training set that a fresh model starts from.
+struct DataStatistics {
+  std::vector<int> elements;            ///< atomic numbers, ascending
+  std::vector<double> atomic_energies;  ///< [elements] E0, eV
+  double average_neighbours = 1;        ///< edges per atom within the cutoff
+  double force_rms = 1;                 ///< of the labels (or of what the baseline leaves), eV/Å
+};
+
+/// The registry (models/registry.cpp) is where an architecture is added.
+std::vector<std::string> architectures();
+/// A fresh model with random weights. `config` is the `model` section of the training file; unknown keys throw, naming the nearest.
+ModelRecord create_model(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed);
+/// Throws for an architecture that this build does not know, or a record whose tables do not fit together.
+std::unique_ptr<Potential> make_potential(const ModelRecord& record, Precision precision);
+
+}  // namespace isotrope
