@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <vector>
+
+namespace isotrope::app {
+
+/// What a subcommand does once its options are read; the value is the exit status of the program. Failures throw Error.
+using Action = std::function<int()>;
+
+/// A subcommand: `setup` declares its options on the parser and hands back the action, which owns the option values.
+struct Command {
+  const char* name;
+  const char* help;
+  Action (*setup)(CLI::App& options);
+};
+
+/// The subcommands in the order of the help page. A new one is a file src/app/NAME.cpp, its declaration and one line
+/// here.
+inline const std::vector<Command>& commands() {
+  static const std::vector<Command> table = {};
+  return table;
+}
+
+}  // namespace isotrope::app

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include <cblas.h>
+
+#include <cstdio>
+#include <map>
+
+#include "app/commands.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/version.hpp"
+
+namespace isotrope::app {
+namespace {
+
+constexpr int failure = 1;
+constexpr int usage_error = 2;
+
+int report(const std::string& message, int status) {
+  fmt::print(stderr, "isotrope: error: {}\n", message);
+  return status;
+}
+
+int run(int argc, char** argv) {
+  CLI::App parser("Machine-learned interatomic potentials: data, training, evaluation. In LAMMPS: pair_style isotrope.",
+                  "isotrope");
+  parser.set_version_flag("--version", fmt::format("isotrope {}", version()));
+  parser.require_subcommand(1);
+  bool quiet = false, verbose = false;
+  CLI::Option* quiet_flag = parser.add_flag("-q,--quiet", quiet, "Warnings and errors only");
+  parser.add_flag("-v,--verbose", verbose, "Say more")->excludes(quiet_flag);
+
+  std::map<const CLI::App*, Action> actions;
+  for (const Command& command : commands()) {
+    CLI::App* subcommand = parser.add_subcommand(command.name, command.help);
+    subcommand->fallthrough();
+    actions[subcommand] = command.setup(*subcommand);
+  }
+  try {
+    parser.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return parser.exit(error);  // --help, --version
+    return report(std::string(error.what()) + " (isotrope --help lists what there is)", usage_error);
+  }
+  set_verbosity(quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal);
+  return actions.at(parser.get_subcommands().front())();
+}
+
+}  // namespace
+}  // namespace isotrope::app
+
+int main(int argc, char** argv) {
+  openblas_set_num_threads(1);  // MPI ranks are the parallelism; OpenBLAS would start one thread a core by itself
+  try {
+    return isotrope::app::run(argc, argv);
+  } catch (const std::exception& error) {
+    return isotrope::app::report(error.what(), isotrope::app::failure);
+  }
+}
