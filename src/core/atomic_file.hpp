@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <string>
+
+namespace isotrope {
+
+/// A file that appears whole or not at all: written under a temporary name in the same folder, renamed by commit(),
+/// removed if this object goes without it. What was at `path` before stays until the commit.
+class AtomicFile {
+ public:
+  /// Throws where the folder does not exist or cannot be written.
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  const std::string& temporary() const { return temporary_; }  ///< write here, close, then commit
+  void commit();                                               ///< throws where the file cannot be renamed
+
+ private:
+  std::string path_, temporary_;
+};
+
+/// A text file written in one go, by way of AtomicFile.
+void write_text_file(const std::string& path, const std::string& text);
+
+}  // namespace isotrope
