@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "core/elements.hpp"
+#include "core/error.hpp"
+#include "geometry/forces.hpp"
+#include "geometry/graph.hpp"
+#include "geometry/neighbour_list.hpp"
+
+namespace isotrope {
+namespace {
+
+using Generator = std::mt19937_64;
+
+double uniform(Generator& generator, double low, double high) {
+  return low + (high - low) * static_cast<double>(generator() >> 11) * 0x1p-53;
+}
+
+Vec3 random_vector(Generator& generator, double size) {
+  return {uniform(generator, -size, size), uniform(generator, -size, size), uniform(generator, -size, size)};
+}
+
+Structure make_structure(std::vector<Vec3> positions, const Mat3& cell, std::array<bool, 3> periodic) {
+  Structure s;
+  s.numbers.assign(positions.size(), 1);
+  s.positions = std::move(positions);
+  s.cell = cell;
+  s.periodic = periodic;
+  return s;
+}
+
+/// Triclinic with edges between `low` and `high`, of either handedness.
+Mat3 random_cell(Generator& generator, double low, double high) {
+  while (true) {
+    Mat3 cell;
+    double lengths = 1;
+    for (Vec3& a : cell) {
+      const Vec3 direction = random_vector(generator, 1);
+      const double size = uniform(generator, low, high);
+      a = (size / std::sqrt(dot(direction, direction))) * direction;
+      lengths *= size;
+    }
+    if (std::abs(determinant(cell)) > 0.2 * lengths) return cell;
+  }
+}
+
+Structure random_structure(Generator& generator, int atoms, const Mat3& cell, std::array<bool, 3> periodic) {
+  Structure s;
+  s.cell = cell;
+  s.periodic = periodic;
+  for (int i = 0; i < atoms; ++i) {
+    s.numbers.push_back(i % 2 == 0 ? 1 : 8);
+    Vec3 p{};
+    for (const Vec3& a : cell) p = p + uniform(generator, 0, 1) * a;
+    s.positions.push_back(p);
+  }
+  return s;
+}
+
+/// From the definition: every image up to a bound that is certainly large enough.
+NeighbourList brute_force(const Structure& s, double cutoff) {
+  std::array<int, 3> images{};
+  Vec3 lowest = s.positions[0], highest = s.positions[0];
+  for (const Vec3& p : s.positions) {
+    for (int k = 0; k < 3; ++k) {
+      lowest[k] = std::min(lowest[k], p[k]);
+      highest[k] = std::max(highest[k], p[k]);
+    }
+  }
+  const Vec3 diagonal = highest - lowest;
+  const double reach = cutoff + std::sqrt(dot(diagonal, diagonal));
+  // The thickness of the cell along k when open directions are left out of it.
+  for (int k = 0; k < 3; ++k) {
+    if (!s.periodic[k]) continue;
+    Vec3 rest = s.cell[k];
+    std::vector<Vec3> basis;
+    for (int m = 0; m < 3; ++m) {
+      if (m == k || !s.periodic[m]) continue;
+      Vec3 b = s.cell[m];
+      for (const Vec3& q : basis) b = b - dot(b, q) * q;
+      basis.push_back((1 / std::sqrt(dot(b, b))) * b);
+    }
+    for (const Vec3& q : basis) rest = rest - dot(rest, q) * q;
+    images[k] = static_cast<int>(reach / std::sqrt(dot(rest, rest))) + 1;
+  }
+  NeighbourList list;
+  list.first.push_back(0);
+  for (int i = 0; i < s.size(); ++i) {
+    for (int j = 0; j < s.size(); ++j) {
+      for (int a = -images[0]; a <= images[0]; ++a) {
+        for (int b = -images[1]; b <= images[1]; ++b) {
+          for (int c = -images[2]; c <= images[2]; ++c) {
+            if (i == j && a == 0 && b == 0 && c == 0) continue;
+            const Vec3 image = double(a) * s.cell[0] + double(b) * s.cell[1] + double(c) * s.cell[2];
+            const Vec3 r = s.positions[j] - s.positions[i] + image;
+            if (dot(r, r) >= cutoff * cutoff) continue;
+            list.neighbour.push_back(j);
+            list.r.push_back(r);
+          }
+        }
+      }
+    }
+    list.first.push_back(static_cast<std::int64_t>(list.neighbour.size()));
+  }
+  return list;
+}
+
+void expect_equal(const NeighbourList& found, const NeighbourList& expected, double tolerance) {
+  ASSERT_EQ(found.first, expected.first);
+  ASSERT_EQ(found.neighbour, expected.neighbour);
+  ASSERT_EQ(found.r.size(), expected.r.size());
+  for (std::size_t e = 0; e < found.r.size(); ++e) {
+    const Vec3 d = found.r[e] - expected.r[e];
+    ASSERT_LE(std::sqrt(dot(d, d)), tolerance) << "edge " << e;
+  }
+}
+
+std::string message_of(const Structure& s, double cutoff = 3) {
+  try {
+    build_neighbour_list(s, cutoff);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(NeighbourList, RandomCellsAgreeWithBruteForce) {
+  Generator generator(1);
+  std::size_t pairs = 0;
+  for (int trial = 0; trial < 240; ++trial) {
+    const int pbc = trial % 8;
+    const std::array<bool, 3> periodic = {(pbc & 1) != 0, (pbc & 2) != 0, (pbc & 4) != 0};
+    const double size = trial % 3 == 0 ? 2 : trial % 3 == 1 ? 6 : 11;
+    const Mat3 cell = random_cell(generator, 0.7 * size, 1.3 * size);
+    const Structure s = random_structure(generator, 1 + trial % 23, cell, periodic);
+    const double cutoff = uniform(generator, 1.5, 5);
+    const NeighbourList list = build_neighbour_list(s, cutoff);
+    SCOPED_TRACE(testing::Message() << "trial " << trial);
+    ASSERT_NO_FATAL_FAILURE(expect_equal(list, brute_force(s, cutoff), 1e-12));
+    pairs += list.r.size();
+  }
+  EXPECT_GT(pairs, 20000u);
+}
+
+TEST(NeighbourList, ManyAtomsInManyBins) {
+  Generator generator(2);
+  for (const std::array<bool, 3> periodic :
+       {std::array{true, true, true}, {false, false, false}, {true, false, true}}) {
+    const Mat3 cell = {{{14, 0, 0}, {4, 13, 0}, {-3, 5, 12}}};
+    const Structure s = random_structure(generator, 300, cell, periodic);
+    ASSERT_NO_FATAL_FAILURE(expect_equal(build_neighbour_list(s, 2.5), brute_force(s, 2.5), 1e-12));
+  }
+}
+
+TEST(NeighbourList, CutoffOfThreeBoxes) {
+  Generator generator(3);
+  const Mat3 cell = random_cell(generator, 1.8, 2.2);
+  const Structure s = random_structure(generator, 2, cell, {true, true, true});
+  const NeighbourList list = build_neighbour_list(s, 6);
+  expect_equal(list, brute_force(s, 6), 1e-12);
+  EXPECT_GT(list.first[1], 100);
+}
+
+TEST(NeighbourList, OneAtomSeesItsImages) {
+  Structure s = make_structure({{0.3, 0.4, 0.5}}, {{{2, 0, 0}, {0, 2, 0}, {0, 0, 2}}}, {true, true, true});
+  const NeighbourList list = build_neighbour_list(s, 2.1);
+  ASSERT_EQ(list.neighbour, std::vector<int>(6, 0));
+  EXPECT_EQ(list.r, (std::vector<Vec3>{{-2, 0, 0}, {0, -2, 0}, {0, 0, -2}, {0, 0, 2}, {0, 2, 0}, {2, 0, 0}}));
+  s.periodic = {false, true, false};
+  EXPECT_EQ(build_neighbour_list(s, 2.1).r, (std::vector<Vec3>{{0, -2, 0}, {0, 2, 0}}));
+}
+
+TEST(NeighbourList, PairsAreAntisymmetricToTheLastBit) {
+  Generator generator(4);
+  const Structure s = random_structure(generator, 40, random_cell(generator, 5, 9), {true, true, true});
+  const NeighbourList list = build_neighbour_list(s, 4);
+  std::vector<std::array<double, 5>> forward, backward;
+  for (int i = 0; i < s.size(); ++i) {
+    for (auto e = list.first[i]; e < list.first[i + 1]; ++e) {
+      const Vec3& r = list.r[e];
+      forward.push_back({double(i), double(list.neighbour[e]), r[0], r[1], r[2]});
+      backward.push_back({double(list.neighbour[e]), double(i), -r[0], -r[1], -r[2]});
+    }
+  }
+  std::sort(forward.begin(), forward.end());
+  std::sort(backward.begin(), backward.end());
+  EXPECT_EQ(forward, backward);
+}
+
+TEST(NeighbourList, AtomsOutsideTheCell) {
+  Generator generator(5);
+  for (double far : {1.0, 1e5}) {
+    Structure s = random_structure(generator, 30, random_cell(generator, 5, 8), {true, true, false});
+    const NeighbourList inside = build_neighbour_list(s, 3.5);
+    for (Vec3& p : s.positions) {
+      for (int k = 0; k < 2; ++k) p = p + std::round(uniform(generator, -far, far)) * s.cell[k];
+    }
+    const NeighbourList outside = build_neighbour_list(s, 3.5);
+    // The images are other ones, so compare as sets of vectors.
+    ASSERT_EQ(inside.first, outside.first);
+    ASSERT_EQ(inside.neighbour, outside.neighbour);
+    for (std::size_t e = 0; e < inside.r.size(); ++e) {
+      const Vec3 d = inside.r[e] - outside.r[e];
+      ASSERT_LE(std::sqrt(dot(d, d)), 1e-14 * (10 + 100 * far));
+    }
+  }
+}
+
+TEST(NeighbourList, AtomsFarApartCostNoMemory) {
+  Structure s;
+  for (int i = 0; i < 100; ++i) {
+    s.numbers.push_back(1);
+    s.positions.push_back({(i / 2) * 1e7 + (i % 2) * 0.9, (i / 2) * -3e6, (i / 2) * 1.7e7});
+  }
+  const NeighbourList list = build_neighbour_list(s, 5);
+  ASSERT_EQ(list.neighbour.size(), 100u);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(list.neighbour[i], i ^ 1);
+}
+
+TEST(NeighbourList, AnEmptyStructure) {
+  EXPECT_EQ(build_neighbour_list(Structure{}, 5).first, std::vector<std::int64_t>{0});
+  const Structure box = make_structure({}, {{{4, 0, 0}, {0, 4, 0}, {0, 0, 4}}}, {true, true, true});
+  EXPECT_EQ(build_neighbour_list(box, 5).first, std::vector<std::int64_t>{0});
+}
+
+TEST(NeighbourList, ErrorsSayWhatIsWrong) {
+  Structure s = make_structure({{0, 0, 0}, {1, 0, 0}}, {{{4, 0, 0}, {4, 4, 0}, {8, 4, 0}}}, {true, true, true});
+  EXPECT_EQ(
+      message_of(s),
+      "The cell is singular along its periodic directions (TTT): lattice vectors (4, 0, 0), (4, 4, 0), (8, 4, 0) Å; "
+      "give a cell with a volume, or declare the directions not periodic.");
+  s.periodic = {true, true, false};
+  EXPECT_EQ(message_of(s), "no error");
+  s.cell = {};
+  EXPECT_EQ(
+      message_of(s),
+      "The cell is singular along its periodic directions (TTF): lattice vectors (0, 0, 0), (0, 0, 0), (0, 0, 0) Å; "
+      "give a cell with a volume, or declare the directions not periodic.");
+  s.periodic = {};
+  EXPECT_EQ(message_of(s), "no error");
+  EXPECT_EQ(message_of(s, -1), "The cutoff of a neighbour list must be a positive length, found -1 Å.");
+  s.positions[1] = {0, std::numeric_limits<double>::quiet_NaN(), 2};
+  EXPECT_EQ(message_of(s),
+            "The position of atom 2 is (0, nan, 2) Å: expected finite numbers below 1e9; look for a broken frame.");
+  s.positions[1] = {0, 0, 0};
+  EXPECT_EQ(message_of(s),
+            "Atoms 1 and 2 are at the same place (0.0e+00 Å apart, periodic images included): remove one of them.");
+  s.periodic = {false, false, true};
+  s.cell[2] = {0, 0, 5};
+  s.positions[1] = {0, 0, 5};
+  EXPECT_EQ(message_of(s),
+            "Atoms 1 and 2 are at the same place (0.0e+00 Å apart, periodic images included): remove one of them.");
+  s.positions.pop_back();
+  EXPECT_EQ(message_of(s), "A structure must have one position an atom: found 1 positions and 2 atomic numbers.");
+}
+
+TEST(Graph, StructuresFollowEachOther) {
+  Generator generator(6);
+  const Mat3 cell = random_cell(generator, 4, 5);
+  Structure crystal = random_structure(generator, 3, cell, {true, true, true});
+  Structure slab = random_structure(generator, 4, cell, {true, true, false});
+  slab.charge = -1;
+  slab.multiplicity = 2;
+  const Structure* both[] = {&crystal, &slab};
+  const Graph graph = make_graph(both, SpeciesMap({8, 1}), 3);
+  EXPECT_EQ(graph.owned, 7);
+  EXPECT_EQ(graph.total, 7);
+  EXPECT_EQ(graph.graphs, 2);
+  EXPECT_EQ(graph.species, (std::vector<int>{1, 0, 1, 1, 0, 1, 0}));
+  EXPECT_EQ(graph.graph, (std::vector<int>{0, 0, 0, 1, 1, 1, 1}));
+  EXPECT_EQ(graph.volume, (std::vector<double>{std::abs(determinant(cell)), 0}));
+  EXPECT_EQ(graph.charge, (std::vector<int>{0, -1}));
+  EXPECT_EQ(graph.multiplicity, (std::vector<int>{1, 2}));
+  const NeighbourList second = build_neighbour_list(slab, 3);
+  ASSERT_EQ(graph.first.size(), 8u);
+  ASSERT_EQ(graph.first[7], graph.edges());
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(graph.first[3 + i] - graph.first[3], second.first[i]);
+    for (auto e = second.first[i]; e < second.first[i + 1]; ++e) {
+      EXPECT_EQ(graph.neighbour[graph.first[3] + e], second.neighbour[e] + 3);
+      EXPECT_EQ(graph.r[graph.first[3] + e], second.r[e]);
+    }
+  }
+}
+
+std::string species_message(const std::vector<int>& elements, int z) {
+  try {
+    SpeciesMap map(elements);
+    map(z);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Graph, SpeciesOfTheModel) {
+  const SpeciesMap map({6, 1, 8});
+  EXPECT_EQ(map(1), 1);
+  EXPECT_EQ(map(8), 2);
+  EXPECT_EQ(map.find(7), -1);
+  EXPECT_EQ(map.find(0), -1);
+  EXPECT_EQ(map.find(1000), -1);
+  EXPECT_EQ(species_message({6, 1, 8}, 7),
+            "The structure has the element N, which the model does not know: it was made for C H O.");
+  EXPECT_EQ(species_message({6}, 0), "Atomic numbers go from 1 to 118, found 0.");
+  EXPECT_EQ(species_message({6, 6}, 6), "The model lists the element C twice.");
+}
+
+/// A toy energy: E = sum over edges of c_{s_i s_j} (r . A_{s_i} r), many-body only in that it is not symmetric in i and
+/// j, so that a wrong sign or a wrong owner shows.
+double toy_energy(const Graph& graph, std::vector<Vec3>* dE_dr = nullptr) {
+  double energy = 0;
+  if (dE_dr) dE_dr->resize(graph.neighbour.size());
+  for (int i = 0; i < graph.owned; ++i) {
+    for (auto e = graph.first[i]; e < graph.first[i + 1]; ++e) {
+      const Vec3& r = graph.r[e];
+      const double c = 0.3 + 0.2 * graph.species[i] + 0.5 * graph.species[graph.neighbour[e]] * graph.species[i];
+      const double gap = 9 - dot(r, r), tilt = 1 + 0.1 * r[0] - 0.2 * r[1] * r[2];
+      energy += c * gap * gap * gap * tilt * 1e-3;
+      if (!dE_dr) continue;
+      const Vec3 tilt_gradient = {0.1, -0.2 * r[2], -0.2 * r[1]};
+      (*dE_dr)[e] = (c * 1e-3 * gap * gap) * (gap * tilt_gradient + (-6 * tilt) * r);
+    }
+  }
+  return energy;
+}
+
+class Forces : public testing::Test {
+ protected:
+  Generator generator{7};
+  SpeciesMap species{{1, 8}};
+  Structure crystal = random_structure(generator, 4, random_cell(generator, 4, 5), {true, true, true});
+  double energy_of(const Structure& s) const { return toy_energy(make_graph(s, species, 3)); }
+};
+
+TEST_F(Forces, AreMinusTheGradientOfTheEnergy) {
+  const Graph graph = make_graph(crystal, species, 3);
+  std::vector<Vec3> g, forces;
+  toy_energy(graph, &g);
+  assemble_forces(graph, g, forces);
+  const double h = 1e-5;
+  for (int i = 0; i < crystal.size(); ++i) {
+    for (int k = 0; k < 3; ++k) {
+      Structure plus = crystal, minus = crystal;
+      plus.positions[i][k] += h;
+      minus.positions[i][k] -= h;
+      EXPECT_NEAR(forces[i][k], -(energy_of(plus) - energy_of(minus)) / (2 * h), 1e-9);
+    }
+  }
+}
+
+TEST_F(Forces, StressIsTheStrainDerivativeOverVolume) {
+  const Graph graph = make_graph(crystal, species, 3);
+  std::vector<Vec3> g;
+  std::vector<Mat3> stress, virial;
+  toy_energy(graph, &g);
+  assemble_stress(graph, g, stress);
+  assemble_atom_virial(graph, g, virial);
+  ASSERT_EQ(stress.size(), 1u);
+  ASSERT_EQ(virial.size(), 4u);
+  const double h = 1e-5;
+  for (int p = 0; p < 3; ++p) {
+    for (int q = 0; q < 3; ++q) {
+      const auto strained = [&](double amount) {
+        Mat3 deformation = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+        deformation[p][q] += amount / 2;
+        deformation[q][p] += amount / 2;
+        Structure s = crystal;
+        for (Vec3& x : s.positions) x = deformation * x;
+        for (Vec3& a : s.cell) a = deformation * a;
+        return energy_of(s);
+      };
+      const double expected = (strained(h) - strained(-h)) / (2 * h) / graph.volume[0];
+      EXPECT_NEAR(stress[0][p][q], expected, 1e-9);
+      double sum = 0;
+      for (const Mat3& w : virial) sum += (w[p][q] + w[q][p]) / 2;
+      EXPECT_NEAR(sum, -expected * graph.volume[0], 1e-9);
+    }
+  }
+}
+
+TEST_F(Forces, VirialIsBookedOnTheReceiver) {
+  Graph pair;
+  pair.owned = 1;
+  pair.total = 2;
+  pair.species = {0, 0};
+  pair.first = {0, 1};
+  pair.neighbour = {1};
+  pair.r = {{1, 2, 3}};
+  pair.graph = {0};
+  pair.volume = {0};
+  const std::vector<Vec3> g = {{10, 20, 40}};
+  std::vector<Mat3> virial, stress;
+  std::vector<Vec3> forces;
+  assemble_atom_virial(pair, g, virial);
+  EXPECT_EQ(virial, (std::vector<Mat3>{{{{-10, -20, -40}, {-20, -40, -80}, {-30, -60, -120}}}}));
+  assemble_forces(pair, g, forces);
+  EXPECT_EQ(forces, (std::vector<Vec3>{{10, 20, 40}, {-10, -20, -40}}));
+  assemble_stress(pair, g, stress);
+  EXPECT_EQ(stress, std::vector<Mat3>(1));
+  EXPECT_THROW(assemble_forces(pair, std::vector<Vec3>(2), forces), Error);
+}
+
+TEST_F(Forces, TangentIsTheAdjoint) {
+  const Structure slab = random_structure(generator, 5, crystal.cell, {true, false, true});
+  const Structure* both[] = {&crystal, &slab};
+  const Graph graph = make_graph(both, species, 3);
+  std::vector<Vec3> g, v, forces, dr;
+  std::vector<Mat3> S(2), stress;
+  for (std::size_t e = 0; e < graph.r.size(); ++e) g.push_back(random_vector(generator, 1));
+  for (int i = 0; i < graph.total; ++i) v.push_back(random_vector(generator, 1));
+  for (Mat3& s : S) {
+    for (Vec3& row : s) row = random_vector(generator, 100);  // not symmetric: only its symmetric part may count
+  }
+  assemble_forces(graph, g, forces);
+  assemble_stress(graph, g, stress);
+  edge_tangent(graph, v, S, dr);
+  double left = 0, right = 0;
+  for (int i = 0; i < graph.total; ++i) left += dot(v[i], forces[i]);
+  const double of_forces = left;
+  for (int s = 0; s < 2; ++s) {
+    for (int p = 0; p < 3; ++p) left += dot(S[s][p], stress[s][p]);
+  }
+  for (std::size_t e = 0; e < g.size(); ++e) right += dot(dr[e], g[e]);
+  EXPECT_GT(std::abs(left - of_forces), 1);
+  EXPECT_NEAR(left, right, 1e-11 * std::abs(left));
+  edge_tangent(graph, v, {}, dr);
+  right = 0;
+  for (std::size_t e = 0; e < g.size(); ++e) right += dot(dr[e], g[e]);
+  EXPECT_NEAR(of_forces, right, 1e-11 * std::abs(left));
+}
+
+std::string symbol_message(const char* symbol) {
+  try {
+    atomic_number(symbol);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Elements, SymbolsAndMasses) {
+  for (int z = 1; z <= number_of_elements; ++z) EXPECT_EQ(atomic_number(element_symbol(z)), z);
+  EXPECT_EQ(atomic_number("Fe"), 26);
+  EXPECT_EQ(element_symbol(118), "Og");
+  EXPECT_EQ(atomic_mass(8), 15.999);
+  EXPECT_EQ(atomic_mass(92), 238.02891);
+  EXPECT_EQ(symbol_message("fe"), "\"fe\" is not the symbol of an element: write \"Fe\".");
+  EXPECT_EQ(symbol_message("Xx"), "\"Xx\" is not the symbol of an element; expected one of H, He, Li, ... Og.");
+  EXPECT_EQ(symbol_message(""), "\"\" is not the symbol of an element; expected one of H, He, Li, ... Og.");
+  EXPECT_THROW(element_symbol(119), Error);
+  EXPECT_THROW(atomic_mass(0), Error);
+}
+
+}  // namespace
+}  // namespace isotrope
