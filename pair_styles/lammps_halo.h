@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+#include <lammps/pair.h>
+
+#include <span>
+#include <vector>
+
+#include "core/vec3.hpp"
+#include "layers/halo.hpp"
+
+namespace isotrope {
+
+/// The halo over LAMMPS's forward and reverse communication of a pair style. The pair style's pack and unpack functions
+/// hand over to those of this class; which array travels is known for the length of a call.
+class LammpsHalo final : public Halo {
+ public:
+  LammpsHalo(LAMMPS_NS::Pair* pair, LAMMPS_NS::Comm*& comm) : pair_(pair), comm_(comm) {}
+  void set_atoms(int total);  ///< owned atoms and ghosts, before the first exchange of a step
+
+  void forward(Exchange& values) override;
+  void reverse(Exchange& values) override;
+
+  int pack_owned(int n, const int* atoms, double* out) const;
+  void unpack_ghosts(int n, int first, const double* in);
+  int pack_ghosts(int n, int first, double* out) const;
+  void add_to_owners(int n, const int* atoms, const double* in);
+
+ private:
+  std::span<const int> range(int first, int n) const { return {indices_.data() + first, static_cast<std::size_t>(n)}; }
+
+  LAMMPS_NS::Pair* pair_;
+  LAMMPS_NS::Comm*& comm_;  // LAMMPS replaces the object when the communication style changes
+  Exchange* current_ = nullptr;
+  std::vector<int> indices_;  // 0, 1, 2, ...: ghosts arrive as ranges, an Exchange takes lists
+};
+
+/// Forces on ghosts on their way home: three numbers an atom.
+class ForceExchange final : public Exchange {
+ public:
+  std::vector<Vec3> values;  ///< [total]
+  int width() const override { return 3; }
+  void pack(std::span<const int> atoms, double* out) const override;
+  void unpack(std::span<const int> atoms, const double* in) override;
+  void accumulate(std::span<const int> atoms, const double* in) override;
+};
+
+}  // namespace isotrope

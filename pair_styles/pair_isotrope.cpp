@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "pair_isotrope.h"
+
+#include <lammps/atom.h>
+#include <lammps/comm.h>
+#include <lammps/compute.h>
+#include <lammps/error.h>
+#include <lammps/force.h>
+#include <lammps/memory.h>
+#include <lammps/modify.h>
+#include <lammps/neigh_list.h>
+#include <lammps/neighbor.h>
+#include <lammps/update.h>
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <stdexcept>
+
+#include "core/units.hpp"
+#include "domain_graph.h"
+#include "geometry/forces.hpp"
+#include "runtime.h"
+
+namespace LAMMPS_NS {
+
+PairIsotrope::PairIsotrope(LAMMPS* lmp) : Pair(lmp), halo_(this, comm) {
+  single_enable = 0;
+  restartinfo = 0;
+  respa_enable = 0;
+  one_coeff = 1;
+  manybody_flag = 1;
+  no_virial_fdotr_compute = 1;
+  centroidstressflag = CENTROID_AVAIL;
+  nextra = static_cast<int>(totals_.size());
+  pvector = totals_.data();
+  isotrope::start_runtime();
+}
+
+PairIsotrope::~PairIsotrope() {
+  if (allocated) {
+    memory->destroy(setflag);
+    memory->destroy(cutsq);
+  }
+}
+
+/// Runs a step that may fail on some ranks only, and fails on all of them with the message of the first: before any
+/// communication, so that no rank waits for another.
+void PairIsotrope::together(const std::function<void()>& step) {
+  std::string message;
+  try {
+    step();
+  } catch (const std::runtime_error& problem) {
+    message = problem.what();
+  } catch (const std::bad_alloc&) {
+    message = "out of memory";
+  }
+  const int mine = message.empty() ? comm->nprocs : comm->me;
+  int first = 0;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
+  if (first == comm->nprocs) return;
+  int length = static_cast<int>(message.size());
+  MPI_Bcast(&length, 1, MPI_INT, first, world);
+  message.resize(length);
+  MPI_Bcast(message.data(), length, MPI_CHAR, first, world);
+  fail(message);
+}
+
+void PairIsotrope::fail(const std::string& message) {
+  error->all("pair_isotrope.cpp", __LINE__, message);
+}
+
+void PairIsotrope::settings(int narg, char** arg) {
+  together([&] { settings_ = isotrope::parse_pair_settings({arg, arg + narg}); });
+}
+
+void PairIsotrope::coeff(int narg, char** arg) {
+  const bool hybrid = force->pair != this;
+  together([&] {
+    model_ = isotrope::load_pair_model({arg, arg + narg}, atom->ntypes, hybrid, settings_);
+    workspace_ = model_.potential->make_workspace();
+  });
+  graph_.charge = {settings_.charge.value_or(0)};
+  graph_.multiplicity = {settings_.multiplicity.value_or(1)};
+  graph_.volume = {0};
+  map_types();
+  if (comm->me == 0) utils::logmesg(lmp, model_.summary);
+}
+
+/// Tells LAMMPS which pairs of types are ours.
+void PairIsotrope::map_types() {
+  const int n = atom->ntypes;
+  if (!allocated) {
+    memory->create(setflag, n + 1, n + 1, "pair:setflag");
+    memory->create(cutsq, n + 1, n + 1, "pair:cutsq");
+    allocated = 1;
+  }
+  for (int i = 1; i <= n; ++i)
+    for (int j = 1; j <= n; ++j) setflag[i][j] = model_.species[i] >= 0 && model_.species[j] >= 0;
+}
+
+void PairIsotrope::init_style() {
+  set_units();
+  refuse_heat_flux();
+  refuse_excluded_bonds();
+  size_buffers();
+  neighbor->add_request(this, NeighConst::REQ_FULL);
+}
+
+void PairIsotrope::set_units() {
+  const std::string style = update->unit_style;
+  if (style != "metal" && style != "real")
+    fail("expected 'units metal' (or real), found 'units " + style + "': change the input");
+  energy_unit_ = style == "real" ? 1 / isotrope::units::kcal_per_mol_in_ev : 1;
+}
+
+void PairIsotrope::refuse_heat_flux() {
+  for (Compute* c : modify->get_compute_list())
+    if (std::string(c->style).rfind("heat/flux", 0) == 0)
+      fail("compute " + std::string(c->id) + " (" + c->style +
+           ") needs derivatives of per-atom energies, which message passing models do not give yet: take it out of the "
+           "input");
+}
+
+/// LAMMPS leaves bonded pairs out of neighbour lists where special_bonds is zero, which it is unless set: the model
+/// would not see them.
+void PairIsotrope::refuse_excluded_bonds() {
+  if (atom->molecular == 0 || atom->nbonds == 0 || force->kspace) return;
+  int found = 0;
+  for (int k = 0; k < 3; ++k) {
+    if (force->special_lj[k + 1] != 0 || force->special_coul[k + 1] != 0) continue;
+    for (int i = 0; i < atom->nlocal && atom->nspecial; ++i) {
+      const int before = k == 0 ? 0 : atom->nspecial[i][k - 1];
+      if (model_.species[atom->type[i]] >= 0 && atom->nspecial[i][k] > before) found = 1;
+    }
+  }
+  int anywhere = 0;
+  MPI_Allreduce(&found, &anywhere, 1, MPI_INT, MPI_MAX, world);
+  if (anywhere)
+    fail(
+        "special_bonds takes bonded atoms out of the neighbour lists, so that the model would not see them: "
+        "add "
+        "'special_bonds lj/coul 1 1 1', or read the atoms without bonds");
+}
+
+/// LAMMPS sizes its buffers by the pair style that it knows, which under hybrid is not this one, and looks at
+/// comm_reverse_off with newton off.
+void PairIsotrope::size_buffers() {
+  comm_forward = comm_reverse = comm_reverse_off = std::max(3, model_.potential->info().exchange_width);
+  Pair* known = force->pair;
+  known->comm_forward = std::max(known->comm_forward, comm_forward);
+  known->comm_reverse = std::max(known->comm_reverse, comm_reverse);
+  known->comm_reverse_off = std::max(known->comm_reverse_off, comm_reverse_off);
+}
+
+double PairIsotrope::init_one(int, int) {
+  return model_.potential->info().cutoff;
+}
+
+void PairIsotrope::compute(int eflag, int vflag) {
+  ev_init(eflag, vflag);
+  together([&] { build_graph(); });
+  evaluate();
+  add_energies();
+  add_forces();
+  if (vflag_either) add_virial();
+}
+
+void PairIsotrope::build_graph() {
+  isotrope::Domain domain;
+  domain.owned = atom->nlocal;
+  domain.total = atom->nlocal + atom->nghost;
+  domain.x = atom->x;
+  domain.type = atom->type;
+  domain.species = model_.species;
+  domain.rows = list->inum;
+  domain.atom = list->ilist;
+  domain.neighbours = list->numneigh;
+  domain.neighbour = list->firstneigh;
+  domain.mask = NEIGHMASK;
+  isotrope::build_domain_graph(domain, model_.potential->info().cutoff, graph_);
+  halo_.set_atoms(domain.total);
+}
+
+void PairIsotrope::evaluate() {
+  try {
+    model_.potential->evaluate(graph_, halo_, *workspace_, result_);
+  } catch (const std::runtime_error& problem) {  // the other ranks may be waiting for this one: only an abort ends them
+    error->one("pair_isotrope.cpp", __LINE__, std::string("isotrope: ") + problem.what());
+  }
+}
+
+void PairIsotrope::add_energies() {
+  const std::vector<double>& reference = model_.potential->info().atomic_energies;
+  totals_ = {0, 0};
+  for (int i = 0; i < graph_.owned; ++i) {
+    if (graph_.species[i] < 0) continue;
+    const double interaction = energy_unit_ * result_.atom_energy[i];
+    const double isolated = energy_unit_ * reference[graph_.species[i]];
+    totals_[0] += interaction;
+    totals_[1] += isolated;
+    if (eflag_atom) eatom[i] += interaction + isolated;
+  }
+  if (!std::isfinite(totals_[0]))
+    error->one("pair_isotrope.cpp", __LINE__,
+               std::string(
+                   "isotrope: the energy is not a finite number: look for atoms that are far too close, or a time step "
+                   "that is too long"));
+  if (eflag_global) eng_vdwl += totals_[0] + totals_[1];
+}
+
+/// Forces on ghosts belong to their owners. LAMMPS sends them home where newton is on for pairs or bonds; else this
+/// does.
+void PairIsotrope::add_forces() {
+  isotrope::assemble_forces(graph_, result_.dE_dr, forces_.values);
+  if (!force->newton) halo_.reverse(forces_);
+  const int atoms = force->newton ? graph_.total : graph_.owned;
+  for (int i = 0; i < atoms; ++i)
+    for (int a = 0; a < 3; ++a) atom->f[i][a] += energy_unit_ * forces_.values[i][a];
+}
+
+/// An edge's virial is booked on its receiver, so ghosts carry none and both newton settings agree. Where LAMMPS wants
+/// six numbers it gets the symmetric part.
+void PairIsotrope::add_virial() {
+  // xx, yy, zz, xy, xz, yz, yx, zx, zy: LAMMPS's order of nine
+  static constexpr int row[9] = {0, 1, 2, 0, 0, 1, 1, 2, 2};
+  static constexpr int column[9] = {0, 1, 2, 1, 2, 2, 0, 0, 1};
+  isotrope::assemble_atom_virial(graph_, result_.dE_dr, atom_virial_);
+  for (int i = 0; i < graph_.owned; ++i) {
+    double nine[9];
+    for (int k = 0; k < 9; ++k) nine[k] = energy_unit_ * atom_virial_[i][row[k]][column[k]];
+    double six[6] = {nine[0], nine[1], nine[2]};
+    for (int k = 3; k < 6; ++k) six[k] = 0.5 * (nine[k] + nine[k + 3]);
+    for (int k = 0; k < 6 && vflag_global; ++k) virial[k] += six[k];
+    for (int k = 0; k < 6 && vflag_atom; ++k) vatom[i][k] += six[k];
+    for (int k = 0; k < 9 && cvflag_atom; ++k) cvatom[i][k] += nine[k];
+  }
+}
+
+double PairIsotrope::memory_usage() {
+  const double edges = graph_.neighbour.capacity() * (sizeof(int) + 2.0 * sizeof(isotrope::Vec3));
+  const double atoms = graph_.species.capacity() * (sizeof(int) * 3.0 + sizeof(double) * 4.0);
+  return Pair::memory_usage() + edges + atoms;
+}
+
+int PairIsotrope::pack_forward_comm(int n, int* atoms, double* out, int, int*) {
+  return halo_.pack_owned(n, atoms, out);
+}
+void PairIsotrope::unpack_forward_comm(int n, int first, double* in) {
+  halo_.unpack_ghosts(n, first, in);
+}
+int PairIsotrope::pack_reverse_comm(int n, int first, double* out) {
+  return halo_.pack_ghosts(n, first, out);
+}
+void PairIsotrope::unpack_reverse_comm(int n, int* atoms, double* in) {
+  halo_.add_to_owners(n, atoms, in);
+}
+
+}  // namespace LAMMPS_NS
