@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "train/loss_pass.hpp"
+
+#include "geometry/forces.hpp"
+
+namespace isotrope {
+
+LossPass::LossPass(const Potential& potential, const LossConfig& loss)
+    : potential_(potential), loss_(loss), workspace_(potential.make_workspace()) {}
+
+LossTerms LossPass::evaluate(const Batch& batch, const LossCounts& counts) {
+  potential_.evaluate(batch.graph, halo_, *workspace_, result_);
+  assemble_prediction(potential_.info(), batch.graph, result_, prediction_);
+  return evaluate_loss(loss_, counts, batch.labels, prediction_, derivative_);
+}
+
+LossTerms LossPass::add_gradient(const Batch& batch, const LossCounts& counts, std::span<double> gradient) {
+  if (batch.graph.owned == 0) return {};
+  const LossTerms terms = evaluate(batch, counts);
+  tangent_.energy = derivative_.energy;
+  edge_tangent(batch.graph, derivative_.forces, derivative_.stress, tangent_.dr);
+  potential_.add_loss_gradient(batch.graph, tangent_, *workspace_, gradient);
+  return terms;
+}
+
+LossTerms LossPass::measure(const Batch& batch, const LossCounts& counts, ErrorSums& errors) {
+  if (batch.graph.owned == 0) return {};
+  const LossTerms terms = evaluate(batch, counts);
+  errors.add(batch.labels, prediction_);
+  return terms;
+}
+
+void assemble_prediction(const PotentialInfo& info, const Graph& graph, const Result& result, Prediction& prediction) {
+  prediction.energy.assign(graph.graphs, 0.0);
+  for (int i = 0; i < graph.owned; ++i)
+    prediction.energy[graph.graph[i]] += info.atomic_energies[graph.species[i]] + result.atom_energy[i];
+  assemble_forces(graph, result.dE_dr, prediction.forces);
+  assemble_stress(graph, result.dE_dr, prediction.stress);
+}
+
+}  // namespace isotrope

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace isotrope {
+
+/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers on every platform, which std::shuffle does not promise.
+class SplitMix {
+ public:
+  explicit SplitMix(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t operator()() {
+    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+  }
+  /// Uniform on 0 ... n - 1, without bias.
+  std::uint64_t below(std::uint64_t n) {
+    const std::uint64_t rejected = (0 - n) % n;
+    std::uint64_t value;
+    do value = (*this)();
+    while (value < rejected);
+    return value % n;
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// A permutation of 0 ... n - 1 that depends on seed and stream only.
+inline std::vector<int> shuffled(int n, std::uint64_t seed, std::uint64_t stream) {
+  SplitMix random(SplitMix(seed)() + stream * 0xd1342543de82ef95ULL);
+  std::vector<int> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  for (int i = n - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
+  return order;
+}
+
+}  // namespace isotrope
