@@ -16,10 +16,16 @@ struct Command {
   Action (*setup)(CLI::App& options);
 };
 
+Action setup_convert(CLI::App& app);
+Action setup_info(CLI::App& app);
+
 /// The subcommands in the order of the help page. A new one is a file src/app/NAME.cpp, its declaration and one line
 /// here.
 inline const std::vector<Command>& commands() {
-  static const std::vector<Command> table = {};
+  static const std::vector<Command> table = {
+      {"convert", "Turn DFT data into a data set", setup_convert},
+      {"info", "Describe a model or a data set", setup_info},
+  };
   return table;
 }
 

@@ -94,7 +94,7 @@ std::string describe(const Shape& shape) {
   return fmt::format("[{}]", fmt::join(extents, ", "));
 }
 
-void check_shape(const Shape& found, const Shape& expected, const std::string& where) {
+void require_shape(const Shape& found, const Shape& expected, const std::string& where) {
   bool fits = found.size() == expected.size();
   for (std::size_t i = 0; fits && i < found.size(); ++i) fits = expected[i] == any || expected[i] == found[i];
   require(fits, "{}: expected shape {}, found {}", where, describe(expected), describe(found));
@@ -216,12 +216,16 @@ Shape Group::shape(const std::string& name) const {
   return shape_of(open_dataset(name));
 }
 
+void Group::check_shape(const std::string& name, const Shape& expected) const {
+  require_shape(shape(name), expected, where(name));
+}
+
 template <class T>
 std::vector<T> Group::read(const std::string& name, const Shape& expected) const {
   Handle dataset = open_dataset(name);
   check_type<T>(H5Dget_type(dataset.id()), where(name));
   Shape found = shape_of(dataset);
-  check_shape(found, expected, where(name));
+  require_shape(found, expected, where(name));
   std::vector<T> values(count(found));
   herr_t status = H5Dread(dataset.id(), native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
   require(status >= 0, "{}: cannot be read, the file is damaged", where(name));
@@ -239,7 +243,7 @@ std::vector<T> Group::read_rows(const std::string& name, const Shape& expected, 
   Handle dataset = open_dataset(name);
   check_type<T>(H5Dget_type(dataset.id()), where(name));
   Shape found = shape_of(dataset);
-  check_shape(found, expected, where(name));
+  require_shape(found, expected, where(name));
   require(begin >= 0 && rows >= 0 && begin + rows <= found.at(0), "{}: expected at least {} rows, found {}",
           where(name), begin + rows, found.at(0));
   Shape part = found;
@@ -260,7 +264,7 @@ std::vector<T> Group::read_rows(const std::string& name, const Shape& expected, 
 std::vector<std::string> Group::read_strings(const std::string& name) const {
   Handle dataset = open_dataset(name);
   Shape found = shape_of(dataset);
-  check_shape(found, {any}, where(name));
+  require_shape(found, {any}, where(name));
   Handle space(H5Dget_space(dataset.id()), &close_id<H5Sclose>);
   return read_any_strings(H5Dget_type(dataset.id()), space, found[0], where(name), [&](hid_t type, void* buffer) {
     return found[0] == 0 ? 0 : H5Dread(dataset.id(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer);

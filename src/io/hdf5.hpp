@@ -41,6 +41,7 @@ class Group {
   Group create_group(const std::string& name);  ///< it tracks creation order
 
   Shape shape(const std::string& name) const;
+  void check_shape(const std::string& name, const Shape& expected) const;  ///< throws where it is another
   /// The whole dataset, row-major; its shape must be `expected`.
   template <class T>
   std::vector<T> read(const std::string& name, const Shape& expected) const;

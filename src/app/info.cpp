@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/ranges.h>
+
+#include "app/commands.hpp"
+#include "app/json_output.hpp"
+#include "core/elements.hpp"
+#include "core/error.hpp"
+#include "core/progress.hpp"
+#include "io/census.hpp"
+#include "io/model_file.hpp"
+
+namespace isotrope::app {
+
+namespace {
+
+struct InfoOptions {
+  std::string file;
+  JsonOutput json;
+};
+
+void print_model(const std::string& path, const JsonOutput& output) {
+  ModelRecord record = read_model(path);
+  nlohmann::json json;
+  json["kind"] = "model";
+  json["file"] = path;
+  json["architecture"] = record.architecture;
+  json["cutoff_angstrom"] = record.cutoff;
+  json["parameters"] = record.parameters.size();
+  json["hyperparameters"] = record.hyperparameters;
+  json["training"] = record.training;
+  json["content_hash"] = content_hash(record);
+  std::vector<std::string> energies;
+  json["elements"] = nlohmann::json::array();
+  for (std::size_t i = 0; i < record.elements.size(); ++i) {
+    const std::string& symbol = element_symbol(record.elements[i]);
+    json["elements"].push_back(symbol);
+    json["atomic_energies_ev"][symbol] = record.atomic_energies[i];
+    energies.push_back(fmt::format("{} {:.6f}", symbol, record.atomic_energies[i]));
+  }
+  if (output.wanted()) output.write(json);
+  if (output.to_standard_output()) return;
+  fmt::print("model         {}\n", path);
+  fmt::print("architecture  {}\n", record.architecture);
+  fmt::print("elements, E0  {} eV\n", fmt::join(energies, ", "));
+  fmt::print("cutoff        {} Å\n", record.cutoff);
+  fmt::print("parameters    {} in {} arrays\n", record.parameters.size(), record.parameters.entries().size());
+  for (const auto& [key, value] : record.hyperparameters.items()) fmt::print("  {:<20}{}\n", key, value.dump());
+  for (const auto& [key, value] : record.training.items()) fmt::print("training      {}: {}\n", key, value.dump());
+  fmt::print("hash          {}\n", json["content_hash"].get<std::string>());
+}
+
+Census take_census(const Dataset& dataset) {
+  Census census;
+  Progress progress(dataset.path());
+  constexpr std::int64_t block = 1024;
+  for (std::int64_t begin = 0; begin < dataset.size(); begin += block) {
+    for (const Structure& s : dataset.read_range(begin, std::min(block, dataset.size() - begin))) census.add(s);
+    progress.update(static_cast<double>(begin) / dataset.size(), fmt::format("{} structures", begin));
+  }
+  return census;
+}
+
+void print_dataset(const std::string& path, const JsonOutput& output) {
+  Dataset dataset = Dataset::open(path);
+  dataset.check_content();
+  Census census = take_census(dataset);
+  if (output.wanted()) {
+    nlohmann::json json = census.json();
+    json["kind"] = "dataset";
+    json["file"] = path;
+    json["provenance"] = dataset.provenance();
+    json["content_hash"] = dataset.content_hash();
+    output.write(json);
+  }
+  if (output.to_standard_output()) return;
+  fmt::print("data set      {}\n", path);
+  for (const std::string& line : census.lines()) fmt::print("{}\n", line);
+  for (const auto& [key, value] : dataset.provenance().items()) fmt::print("provenance    {}: {}\n", key, value.dump());
+  fmt::print("hash          {}\n", dataset.content_hash());
+}
+
+int run(const InfoOptions& options) {
+  if (is_model_file(options.file)) {
+    print_model(options.file, options.json);
+  } else {
+    require(is_dataset_file(options.file), "{}: expected a model or a data set of isotrope, found another HDF5 file",
+            options.file);
+    print_dataset(options.file, options.json);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action setup_info(CLI::App& app) {
+  auto options = std::make_shared<InfoOptions>();
+  app.add_option("FILE", options->file, "Model or data set (.h5)")->required();
+  options->json.add_to(app);
+  return [options] { return run(*options); };
+}
+
+}  // namespace isotrope::app

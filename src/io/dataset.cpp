@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#include "io/dataset.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "io/dataset_members.hpp"
+
+namespace isotrope {
+
+namespace {
+
+using hdf5::any;
+
+constexpr std::int64_t block_of_structures = 4096;
+
+struct Member {
+  const char* name;
+  hdf5::Shape row;
+};
+const std::vector<Member> structure_members = {{"energy", {}},     {"charge", {}},           {"multiplicity", {}},
+                                               {"has_energy", {}}, {"has_forces", {}},       {"has_stress", {}},
+                                               {"has_charge", {}}, {"has_multiplicity", {}}, {"cell", {3, 3}},
+                                               {"periodic", {3}},  {"config_type", {}},      {"group", {}},
+                                               {"weight", {}}};
+const std::vector<Member> atom_members = {{"numbers", {}}, {"positions", {3}}, {"forces", {3}}};
+
+void check_format(const hdf5::File& file) {
+  std::string found = file.has_attribute("format") ? file.string_attribute("format") : "";
+  require(found == dataset::format_name, "{}: expected a data set (attribute format = '{}'), found format '{}'",
+          file.file(), dataset::format_name, found);
+  std::int64_t version = file.int_attribute("format_version");
+  require(version <= dataset_format_version,
+          "{}: data set format version {} is newer than {}, the newest that this isotrope reads: use a newer isotrope",
+          file.file(), version, dataset_format_version);
+  require(version >= 1, "{}: expected data set format version 1 or above, found {}", file.file(), version);
+}
+
+void check_rows(const hdf5::File& file, const std::vector<Member>& members, std::int64_t rows) {
+  for (const Member& member : members) {
+    hdf5::Shape expected = member.row;
+    expected.insert(expected.begin(), rows);
+    file.check_shape(member.name, expected);
+  }
+}
+
+Vec3 vec3(const double* values) {
+  return {values[0], values[1], values[2]};
+}
+Mat3 mat3(const double* values) {
+  return {vec3(values), vec3(values + 3), vec3(values + 6)};
+}
+
+const std::string& name_at(const std::vector<std::string>& names, int index, const std::string& where) {
+  require(index >= 0 && index < static_cast<int>(names.size()), "{}: {} is no index of the {} names", where, index,
+          names.size());
+  return names[index];
+}
+
+/// Adds a member to its hash in blocks of rows.
+template <class T>
+void hash_member(const hdf5::File& file, const std::string& name, ContentHash& hash) {
+  hdf5::Shape shape = file.shape(name);
+  for (std::int64_t begin = 0; begin < shape[0]; begin += block_of_structures) {
+    std::int64_t count = std::min(block_of_structures, shape[0] - begin);
+    std::vector<T> values = file.read_rows<T>(name, shape, begin, count);
+    hash.add(std::span<const T>(values));
+  }
+}
+
+}  // namespace
+
+Dataset Dataset::open(const std::string& path) {
+  Dataset dataset(hdf5::File::open(path));
+  check_format(dataset.file_);
+  dataset.read_header();
+  dataset.check_members();
+  return dataset;
+}
+
+void Dataset::read_header() {
+  offsets_ = file_.read<std::int64_t>("offsets", {any});
+  require(offsets_.size() >= 2, "{}: the data set has no structures", path());
+  require(offsets_.front() == 0 && std::is_sorted(offsets_.begin(), offsets_.end()),
+          "{}: expected offsets that ascend from 0", file_.where("offsets"));
+  config_types_ = file_.read_strings("config_type_names");
+  groups_ = file_.read_strings("group_names");
+  has_stress_ = file_.has("stress");
+  provenance_ = nlohmann::json::parse(file_.string_attribute("provenance"), nullptr, false);
+  require(provenance_.is_object(), "{}: attribute 'provenance': expected a JSON object", path());
+  content_hash_ = file_.string_attribute("content_hash");
+}
+
+void Dataset::check_members() const {
+  check_rows(file_, structure_members, size());
+  check_rows(file_, atom_members, atoms());
+  if (has_stress_) check_rows(file_, {{"stress", {3, 3}}}, size());
+}
+
+Structure Dataset::read(std::int64_t index) const {
+  return std::move(read_range(index, 1).front());
+}
+
+std::vector<Structure> Dataset::read_range(std::int64_t begin, std::int64_t count) const {
+  require(begin >= 0 && count >= 0 && begin + count <= size(), "{}: structures {} to {} of a data set of {}", path(),
+          begin, begin + count, size());
+  const std::int64_t first = offsets_[begin], atoms = offsets_[begin + count] - first;
+  auto numbers = file_.read_rows<int>("numbers", {any}, first, atoms);
+  auto positions = file_.read_rows<double>("positions", {any, 3}, first, atoms);
+  auto forces = file_.read_rows<double>("forces", {any, 3}, first, atoms);
+  auto numbers_of = [&](const char* name, hdf5::Shape shape = {any}) {
+    return file_.read_rows<double>(name, shape, begin, count);
+  };
+  auto integers_of = [&](const char* name) { return file_.read_rows<int>(name, {any}, begin, count); };
+  auto flags_of = [&](const char* name) { return file_.read_rows<std::uint8_t>(name, {any}, begin, count); };
+  auto energy = numbers_of("energy"), weight = numbers_of("weight"), cell = numbers_of("cell", {any, 3, 3});
+  auto stress = has_stress_ ? numbers_of("stress", {any, 3, 3}) : std::vector<double>();
+  auto charge = integers_of("charge"), multiplicity = integers_of("multiplicity");
+  auto config_type = integers_of("config_type"), group = integers_of("group");
+  auto has_energy = flags_of("has_energy"), has_forces = flags_of("has_forces"), has_stress = flags_of("has_stress");
+  auto has_charge = flags_of("has_charge"), has_multiplicity = flags_of("has_multiplicity");
+  auto periodic = file_.read_rows<std::uint8_t>("periodic", {any, 3}, begin, count);
+
+  std::vector<Structure> structures(count);
+  for (std::int64_t i = 0; i < count; ++i) {
+    Structure& s = structures[i];
+    std::string where = fmt::format("{}: structure {}", path(), begin + i);
+    const std::int64_t from = offsets_[begin + i] - first, to = offsets_[begin + i + 1] - first;
+    s.numbers.assign(numbers.begin() + from, numbers.begin() + to);
+    for (std::int64_t a = from; a < to; ++a) s.positions.push_back(vec3(&positions[3 * a]));
+    for (std::int64_t a = from; has_forces[i] && a < to; ++a) s.forces.push_back(vec3(&forces[3 * a]));
+    if (has_energy[i]) s.energy = energy[i];
+    require(!has_stress[i] || has_stress_, "{}: said to have a stress, but the data set has none", where);
+    if (has_stress[i]) s.stress = mat3(&stress[9 * i]);
+    if (has_charge[i]) s.charge = charge[i];
+    if (has_multiplicity[i]) s.multiplicity = multiplicity[i];
+    s.cell = mat3(&cell[9 * i]);
+    for (int d = 0; d < 3; ++d) s.periodic[d] = periodic[3 * i + d] != 0;
+    s.config_type = name_at(config_types_, config_type[i], where);
+    s.group = name_at(groups_, group[i], where);
+    s.weight = weight[i];
+    check_structure(s, where);
+  }
+  return structures;
+}
+
+LabelCounts Dataset::labels() const {
+  auto count = [&](const char* name) {
+    std::int64_t labelled = 0;
+    for (std::int64_t begin = 0; begin < size(); begin += block_of_structures) {
+      auto mask = file_.read_rows<std::uint8_t>(name, {any}, begin, std::min(block_of_structures, size() - begin));
+      labelled += std::count_if(mask.begin(), mask.end(), [](std::uint8_t flag) { return flag != 0; });
+    }
+    return labelled;
+  };
+  return {count("has_energy"), count("has_forces"), count("has_stress"), count("has_charge"),
+          count("has_multiplicity")};
+}
+
+void Dataset::check_content() const {
+  std::map<std::string, ContentHash> hashes;
+  for (const char* name : {"positions", "forces", "energy", "cell", "weight"}) {
+    hash_member<double>(file_, name, hashes[name]);
+  }
+  if (has_stress_) hash_member<double>(file_, "stress", hashes["stress"]);
+  for (const char* name : {"numbers", "charge", "multiplicity", "config_type", "group"}) {
+    hash_member<int>(file_, name, hashes[name]);
+  }
+  for (const char* name : {"periodic", "has_energy", "has_forces", "has_stress", "has_charge", "has_multiplicity"}) {
+    hash_member<std::uint8_t>(file_, name, hashes[name]);
+  }
+  hashes["offsets"].add(std::span<const std::int64_t>(offsets_));
+  for (const std::string& name : config_types_) hashes["config_type_names"].add({name.c_str(), name.size() + 1});
+  for (const std::string& name : groups_) hashes["group_names"].add({name.c_str(), name.size() + 1});
+  std::string found = dataset::combined_hash(hashes);
+  require(found == content_hash_,
+          "{}: the content does not match its hash (stated {}, found {}): the file was changed or damaged", path(),
+          content_hash_, found);
+}
+
+bool is_dataset_file(const std::string& path) {
+  hdf5::File file = hdf5::File::open(path);
+  return file.has_attribute("format") && file.string_attribute("format") == dataset::format_name;
+}
+
+namespace {
+
+class DatasetReader : public StructureReader {
+ public:
+  explicit DatasetReader(const std::string& path) : dataset_(Dataset::open(path)) {}
+
+  bool next(Structure& structure) override {
+    if (begin_ + place_ >= dataset_.size()) return false;
+    if (place_ >= static_cast<std::int64_t>(block_.size())) {
+      begin_ += place_;
+      place_ = 0;
+      if (begin_ >= dataset_.size()) return false;
+      block_ = dataset_.read_range(begin_, std::min<std::int64_t>(256, dataset_.size() - begin_));
+    }
+    structure = std::move(block_[place_++]);
+    return true;
+  }
+  double progress() const override { return static_cast<double>(begin_ + place_) / dataset_.size(); }
+  std::vector<std::string> report() const override { return {"labels as in the data set"}; }
+
+ private:
+  Dataset dataset_;
+  std::vector<Structure> block_;
+  std::int64_t begin_ = 0, place_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<StructureReader> open_dataset_reader(const std::string& path, const ReadOptions& options) {
+  bool keys = options.energy_key || options.forces_key || options.stress_key || options.virial_key ||
+              options.charge_key || options.multiplicity_key;
+  require(!keys, "{}: a data set of isotrope has its labels in fixed places, keys are for other formats", path);
+  return std::make_unique<DatasetReader>(path);
+}
+
+}  // namespace isotrope

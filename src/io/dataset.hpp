@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/atomic_file.hpp"
+#include "core/hash.hpp"
+#include "geometry/structure.hpp"
+#include "io/hdf5.hpp"
+#include "io/reader.hpp"
+
+/// The data set: many structures with their labels in one HDF5 file, docs/dataset-format.md. Units are those of
+/// Structure.
+namespace isotrope {
+
+inline constexpr int dataset_format_version = 1;
+
+/// How many structures have which label.
+struct LabelCounts {
+  std::int64_t energy = 0, forces = 0, stress = 0, charge = 0, multiplicity = 0;
+};
+
+/// A data set open to read. Memory: 8 bytes a structure; the rest is read when asked for, a range of structures by one
+/// access an array. Not for several threads at once.
+class Dataset {
+ public:
+  /// Throws: missing, truncated, not HDF5, not a data set, newer format, without structures.
+  static Dataset open(const std::string& path);
+
+  std::int64_t size() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
+  std::int64_t atoms() const { return offsets_.back(); }
+  Structure read(std::int64_t index) const;
+  /// Structures [begin, begin + count), each checked: NaN in positions or labels throws, naming the structure's index.
+  std::vector<Structure> read_range(std::int64_t begin, std::int64_t count) const;
+  LabelCounts labels() const;
+
+  const std::string& path() const { return file_.file(); }
+  const nlohmann::json& provenance() const { return provenance_; }
+  const std::string& content_hash() const { return content_hash_; }
+  void check_content() const;  ///< throws where the arrays do not have the hash that the file states
+
+ private:
+  explicit Dataset(hdf5::File file) : file_(std::move(file)) {}
+  void read_header();
+  void check_members() const;
+
+  hdf5::File file_;
+  std::vector<std::int64_t> offsets_;
+  std::vector<std::string> config_types_, groups_;
+  bool has_stress_ = false;
+  nlohmann::json provenance_;
+  std::string content_hash_;
+};
+
+/// Writes a data set as a stream: memory does not grow with it. Without commit() nothing appears.
+class DatasetWriter {
+ public:
+  explicit DatasetWriter(const std::string& path);
+  ~DatasetWriter();
+  /// Throws for a structure that check_structure() refuses.
+  void add(const Structure& structure);
+  std::int64_t size() const { return structures_; }
+  /// Throws where nothing was added. `provenance`: level of theory, sources, command.
+  void commit(const nlohmann::json& provenance);
+
+ private:
+  struct Buffers;
+  int name_index(std::map<std::string, int>& indices, std::vector<std::string>& names, const std::string& name);
+  void flush();
+  template <class T>
+  void append(const char* name, std::vector<T>& values);
+
+  AtomicFile target_;
+  std::unique_ptr<hdf5::File> file_;
+  std::unique_ptr<Buffers> buffers_;
+  std::map<std::string, ContentHash> hashes_;
+  std::map<std::string, int> config_type_index_, group_index_;
+  std::vector<std::string> config_types_, groups_;
+  std::int64_t structures_ = 0, atoms_ = 0;
+};
+
+/// The format "isotrope" of the registry: convert merges and rewrites data sets with it.
+std::unique_ptr<StructureReader> open_dataset_reader(const std::string& path, const ReadOptions& options);
+
+bool is_dataset_file(const std::string& path);
+
+}  // namespace isotrope

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <limits>
+
+#include "core/error.hpp"
+#include "io/dataset.hpp"
+#include "io/dataset_members.hpp"
+
+namespace isotrope {
+
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+// Buffers are written when they hold this much; the first write also sets the chunks of the file, so small sets stay
+// small.
+constexpr std::size_t atoms_per_block = 16384, structures_per_block = 4096;
+
+void push(std::vector<double>& to, const Vec3& v) {
+  to.insert(to.end(), v.begin(), v.end());
+}
+void push(std::vector<double>& to, const Mat3& m) {
+  for (const Vec3& row : m) push(to, row);
+}
+
+}  // namespace
+
+struct DatasetWriter::Buffers {
+  std::vector<int> numbers;
+  std::vector<double> positions, forces;
+  std::vector<std::int64_t> offsets{0};
+  std::vector<double> energy, stress, cell, weight;
+  std::vector<int> charge, multiplicity, config_type, group;
+  std::vector<std::uint8_t> periodic, has_energy, has_forces, has_stress, has_charge, has_multiplicity;
+  std::int64_t written = 0;  ///< structures in the file
+  bool stress_exists = false;
+};
+
+DatasetWriter::DatasetWriter(const std::string& path)
+    : target_(path),
+      file_(std::make_unique<hdf5::File>(hdf5::File::create(target_.temporary()))),
+      buffers_(std::make_unique<Buffers>()) {}
+
+DatasetWriter::~DatasetWriter() = default;
+
+int DatasetWriter::name_index(std::map<std::string, int>& indices, std::vector<std::string>& names,
+                              const std::string& name) {
+  auto [place, is_new] = indices.try_emplace(name, static_cast<int>(names.size()));
+  if (is_new) names.push_back(name);
+  return place->second;
+}
+
+void DatasetWriter::add(const Structure& structure) {
+  check_structure(structure, fmt::format("{}: structure {}", target_.path(), structures_));
+  Buffers& b = *buffers_;
+  b.numbers.insert(b.numbers.end(), structure.numbers.begin(), structure.numbers.end());
+  for (const Vec3& position : structure.positions) push(b.positions, position);
+  for (const Vec3& force : structure.forces) push(b.forces, force);
+  if (structure.forces.empty()) b.forces.insert(b.forces.end(), 3 * structure.numbers.size(), nan);
+  ++structures_;
+  atoms_ += structure.size();
+  b.offsets.push_back(atoms_);
+
+  b.energy.push_back(structure.energy.value_or(nan));
+  b.has_energy.push_back(structure.energy.has_value());
+  b.has_forces.push_back(!structure.forces.empty());
+  b.has_stress.push_back(structure.stress.has_value());
+  push(b.stress, structure.stress.value_or(Mat3{Vec3{nan, nan, nan}, {nan, nan, nan}, {nan, nan, nan}}));
+  b.charge.push_back(structure.charge.value_or(0));
+  b.has_charge.push_back(structure.charge.has_value());
+  b.multiplicity.push_back(structure.multiplicity.value_or(0));
+  b.has_multiplicity.push_back(structure.multiplicity.has_value());
+  push(b.cell, structure.cell);
+  for (bool periodic : structure.periodic) b.periodic.push_back(periodic);
+  b.config_type.push_back(name_index(config_type_index_, config_types_, structure.config_type));
+  b.group.push_back(name_index(group_index_, groups_, structure.group));
+  b.weight.push_back(structure.weight);
+  if (b.numbers.size() >= atoms_per_block || b.energy.size() >= structures_per_block) flush();
+}
+
+template <class T>
+void DatasetWriter::append(const char* name, std::vector<T>& values) {
+  static const std::map<std::string, hdf5::Shape> rows = {
+      {"positions", {3}}, {"forces", {3}}, {"stress", {3, 3}}, {"cell", {3, 3}}, {"periodic", {3}}};
+  if (!file_->has(name)) {
+    auto found = rows.find(name);
+    hdf5::Shape row = found == rows.end() ? hdf5::Shape{} : found->second;
+    std::int64_t width = 1;
+    for (std::int64_t extent : row) width *= extent;
+    file_->create_rows<T>(name, row, std::max<std::int64_t>(1, static_cast<std::int64_t>(values.size()) / width));
+  }
+  file_->append_rows<T>(name, values);
+  hashes_[name].add(std::span<const T>(values));
+  values.clear();
+}
+
+void DatasetWriter::flush() {
+  Buffers& b = *buffers_;
+  const std::int64_t structures = static_cast<std::int64_t>(b.energy.size());
+  bool stress_here = std::find(b.has_stress.begin(), b.has_stress.end(), 1) != b.has_stress.end();
+  if (stress_here && !b.stress_exists) {
+    // The first stress of the set: rows for all structures before it.
+    b.stress_exists = true;
+    b.stress.insert(b.stress.begin(), 9 * b.written, nan);
+  }
+  if (!b.stress_exists) b.stress.clear();
+  if (b.stress_exists) append("stress", b.stress);
+  append("numbers", b.numbers);
+  append("positions", b.positions);
+  append("forces", b.forces);
+  append("offsets", b.offsets);
+  append("energy", b.energy);
+  append("charge", b.charge);
+  append("multiplicity", b.multiplicity);
+  append("has_energy", b.has_energy);
+  append("has_forces", b.has_forces);
+  append("has_stress", b.has_stress);
+  append("has_charge", b.has_charge);
+  append("has_multiplicity", b.has_multiplicity);
+  append("cell", b.cell);
+  append("periodic", b.periodic);
+  append("config_type", b.config_type);
+  append("group", b.group);
+  append("weight", b.weight);
+  b.written += structures;
+}
+
+void DatasetWriter::commit(const nlohmann::json& provenance) {
+  require(structures_ > 0, "{}: not written, there are no structures", target_.path());
+  flush();
+  file_->write_strings("config_type_names", config_types_);
+  file_->write_strings("group_names", groups_);
+  for (const std::string& name : config_types_) hashes_["config_type_names"].add({name.c_str(), name.size() + 1});
+  for (const std::string& name : groups_) hashes_["group_names"].add({name.c_str(), name.size() + 1});
+  file_->write_attribute("format", std::string(dataset::format_name));
+  file_->write_attribute("format_version", dataset_format_version);
+  file_->write_attribute("units", std::string(dataset::units));
+  file_->write_attribute("provenance", provenance.is_null() ? "{}" : provenance.dump());
+  file_->write_attribute("content_hash", dataset::combined_hash(hashes_));
+  file_.reset();
+  target_.commit();
+}
+
+}  // namespace isotrope
