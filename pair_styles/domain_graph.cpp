@@ -9,9 +9,8 @@ namespace {
 [[noreturn]] void fail_at(const Domain& domain, int i, int j) {
   const double *a = domain.x[i], *b = domain.x[j];
   fail(
-      "every pair of atoms needs a finite distance above zero, but atoms are at ({}, {}, {}) and ({}, {}, "
-      "{}): look "
-      "for overlapping atoms in the input, or a time step that is too long",
+      "every pair of atoms needs a finite distance above zero, but atoms are at ({}, {}, {}) and "
+      "({}, {}, {}): look for overlapping atoms in the input, or a time step that is too long",
       a[0], a[1], a[2], b[0], b[1], b[2]);
 }
 

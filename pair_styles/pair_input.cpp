@@ -32,14 +32,12 @@ void check_words(const std::vector<std::string>& words, int types) {
           "pair_coeff needs a model file and one element per atom type: pair_coeff * * model.h5 C H O");
   require(words[0] == "*" && words[1] == "*",
           "expected 'pair_coeff * * {}', found 'pair_coeff {} {} ...': a model covers all pairs; write NULL "
-          "for the "
-          "atom types of other pair styles",
+          "for the atom types of other pair styles",
           words[2], words[0], words[1]);
   const int found = static_cast<int>(words.size()) - 3;
   require(found == types,
           "expected {} elements after '{}' in pair_coeff, one per atom type (NULL for those of other pair "
-          "styles), "
-          "found {}",
+          "styles), found {}",
           types, words[2], found);
 }
 
@@ -53,8 +51,7 @@ int species_of(const std::string& word, const std::string& file, const Potential
   if (word == "NULL") {
     require(hybrid,
             "NULL in pair_coeff leaves an atom type to another pair style, but this is the only one: name an "
-            "element, "
-            "or use pair_style hybrid or hybrid/overlay");
+            "element, or use pair_style hybrid or hybrid/overlay");
     return -1;
   }
   const int number = atomic_number(word);

@@ -66,8 +66,8 @@ void PairIsotrope::together(const std::function<void()>& step) {
   fail(message);
 }
 
-void PairIsotrope::fail(const std::string& message) {
-  error->all("pair_isotrope.cpp", __LINE__, message);
+void PairIsotrope::fail(const std::string& problem) {
+  error->all("pair_isotrope.cpp", __LINE__, "isotrope: " + problem);
 }
 
 void PairIsotrope::settings(int narg, char** arg) {
@@ -138,8 +138,7 @@ void PairIsotrope::refuse_excluded_bonds() {
   MPI_Allreduce(&found, &anywhere, 1, MPI_INT, MPI_MAX, world);
   if (anywhere)
     fail(
-        "special_bonds takes bonded atoms out of the neighbour lists, so that the model would not see them: "
-        "add "
+        "special_bonds takes bonded atoms out of the neighbour lists, so that the model would not see them: add "
         "'special_bonds lj/coul 1 1 1', or read the atoms without bonds");
 }
 

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""LAMMPS with the fixtures of mace-torch: the same energies, forces and stress to 1e-10."""
+import unittest
+
+import numpy as np
+from lammps_run import MODELS, PRESSURE, Run, expected_structures, rms
+
+
+class Expected(unittest.TestCase):
+    def test_every_fixture(self):
+        fixtures = sorted(MODELS.glob("*_expected.h5"))
+        self.assertGreater(len(fixtures), 3)
+        for path in fixtures:
+            model = path.with_name(path.name.replace("_expected", ""))
+            structures = expected_structures(model)
+            for ranks in (1, 2):
+                run = Run(ranks)
+                for k, expected in enumerate(structures):
+                    run.start(expected.system, model=model, elements=expected.elements).measure(f"k{k}")
+                run.go()
+                for k, (expected, row) in enumerate(zip(structures, run.thermo(), strict=True)):
+                    with self.subTest(model=model.name, structure=expected.name, ranks=ranks):
+                        self.compare(expected, run.atoms(f"k{k}"), row)
+
+    def compare(self, expected, found, row):
+        atoms = len(expected.forces)
+        self.assertLessEqual(abs(row["c_E[1]"] - expected.interaction) / atoms, 1e-10)
+        self.assertLessEqual(np.abs(found.forces - expected.forces).max(), 1e-10 * max(1.0, rms(expected.forces)))
+        if expected.stress is not None:
+            six = expected.stress[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+            pressure = np.array([row[f"c_P[{k}]"] for k in range(1, 7)])
+            self.assertLessEqual(np.abs(pressure / PRESSURE + six).max(), 1e-10 * max(1.0, rms(six)))
+
+
+if __name__ == "__main__":
+    unittest.main()
