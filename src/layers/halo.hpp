@@ -4,8 +4,8 @@
 
 namespace isotrope {
 
-/// A per-atom array that a layer shows to the halo. Atoms are the graph's indices (LAMMPS's local indices), owned and ghosts.
-/// Two floats travel in one double; only live channels travel.
+/// A per-atom array that a layer shows to the halo. Atoms are the graph's indices (LAMMPS's local indices), owned and
+/// ghosts. Two floats travel in one double; only live channels travel.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -15,8 +15,8 @@ class Exchange {
   virtual void accumulate(std::span<const int> atoms, const double* in) = 0;  ///< adds
 };
 
-/// How values move between the owner of an atom and its ghosts. Calls are collective: every rank makes the same ones, in the same
-/// order, also without atoms.
+/// How values move between the owner of an atom and its ghosts. Calls are collective: every rank makes the same ones,
+/// in the same order, also without atoms.
 class Halo {
  public:
   virtual ~Halo() = default;

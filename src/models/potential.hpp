@@ -22,8 +22,8 @@ struct PotentialInfo {
   std::vector<double> atomic_energies;  ///< [elements] E0, eV
   double cutoff = 0;                    ///< Å
   Symmetry symmetry = Symmetry::o3;
-  int message_passing_layers = 0;       ///< how many halo exchanges a pass makes
-  int exchange_width = 0;               ///< the widest exchange, in doubles per atom (0: none)
+  int message_passing_layers = 0;  ///< how many halo exchanges a pass makes
+  int exchange_width = 0;          ///< the widest exchange, in doubles per atom (0: none)
 };
 
 /// Scratch of one caller; reused from call to call, so that a step allocates nothing once sizes have settled.
@@ -37,14 +37,16 @@ struct Result {
   std::vector<Vec3> dE_dr;          ///< [edges] derivative of the total energy by r_ij, eV/Å
 };
 
-/// Derivatives of a scalar loss by the outputs of evaluate(), handed to the second pass (docs/theory.md, "forces in the loss").
+/// Derivatives of a scalar loss by the outputs of evaluate(), handed to the second pass (docs/theory.md, "forces in the
+/// loss").
 struct LossTangent {
-  std::vector<Vec3> dr;        ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S = dL/d(stress)
+  std::vector<Vec3>
+      dr;  ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S = dL/d(stress)
   std::vector<double> energy;  ///< [graphs] dL/dE
 };
 
-/// One contract for the pair style, the trainer, the command line and the tests. Weights in the potential, scratch in the
-/// workspace. A potential is safe to share between threads that have a workspace each.
+/// One contract for the pair style, the trainer, the command line and the tests. Weights in the potential, scratch in
+/// the workspace. A potential is safe to share between threads that have a workspace each.
 class Potential {
  public:
   virtual ~Potential() = default;
@@ -72,7 +74,8 @@ struct DataStatistics {
 
 /// The registry (models/registry.cpp) is where an architecture is added.
 std::vector<std::string> architectures();
-/// A fresh model with random weights. `config` is the `model` section of the training file; unknown keys throw, naming the nearest.
+/// A fresh model with random weights. `config` is the `model` section of the training file; unknown keys throw, naming
+/// the nearest.
 ModelRecord create_model(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed);
 /// Throws for an architecture that this build does not know, or a record whose tables do not fit together.
 std::unique_ptr<Potential> make_potential(const ModelRecord& record, Precision precision);

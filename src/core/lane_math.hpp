@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "core/lane.hpp"
+
+/// Elementary functions of lanes. The standard library's are slow for SIMD types, so exp is our own: argument reduction
+/// by ln 2 in two parts, Taylor polynomial on |r| <= ln(2)/2 (remainder below half an ulp), exponent set by integer
+/// arithmetic. Errors (tests/test_lane.cpp): below 2 ulp.
+namespace isotrope {
+
+KOKKOS_INLINE_FUNCTION float exp_lane(float x) {
+  return std::exp(x);
+}
+KOKKOS_INLINE_FUNCTION double exp_lane(double x) {
+  return std::exp(x);
+}
+
+#ifndef ISOTROPE_DEVICE_BUILD
+namespace detail {
+template <class V, int Degree>
+inline V exp_polynomial(const V& r) {
+  using T = typename V::value_type;
+  V p(T(1));
+  for (int k = Degree; k >= 1; --k) p = p * r * (T(1) / T(k)) + T(1);
+  return p;
+}
+}  // namespace detail
+
+template <class Abi>
+inline stdx::simd<float, Abi> exp_lane(stdx::simd<float, Abi> x) {
+  using V = stdx::simd<float, Abi>;
+  x = stdx::min(stdx::max(x, V(-87.3F)), V(88.3F));
+  const auto n =
+      stdx::static_simd_cast<stdx::rebind_simd_t<std::int32_t, V>>(x * 1.44269504F + stdx::copysign(V(0.5F), x));
+  const V nf = stdx::static_simd_cast<V>(n);
+  const V r = (x - nf * 0.693359375F) + nf * 2.12194440e-4F;
+  const V scale = __builtin_bit_cast(V, (n + 127) << 23);
+  return detail::exp_polynomial<V, 7>(r) * scale;
+}
+
+template <class Abi>
+inline stdx::simd<double, Abi> exp_lane(stdx::simd<double, Abi> x) {
+  using V = stdx::simd<double, Abi>;
+  x = stdx::min(stdx::max(x, V(-708.0)), V(709.0));
+  const auto n =
+      stdx::static_simd_cast<stdx::rebind_simd_t<std::int64_t, V>>(x * 1.4426950408889634 + stdx::copysign(V(0.5), x));
+  const V nf = stdx::static_simd_cast<V>(n);
+  const V r = (x - nf * 6.93145751953125e-1) - nf * 1.42860682030941723212e-6;
+  const V scale = __builtin_bit_cast(V, (n + 1023) << 52);
+  return detail::exp_polynomial<V, 13>(r) * scale;
+}
+#endif
+
+template <class X>
+KOKKOS_INLINE_FUNCTION X sigmoid(const X& x) {
+  using T = std::conditional_t<std::is_arithmetic_v<X>, X, decltype(horizontal_sum(x))>;
+  return T(1) / (T(1) + exp_lane(X(-x)));
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> sigmoid(const Dual<X>& x) {
+  const X s = sigmoid(x.v);
+  return {s, s * (decltype(horizontal_sum(s))(1) - s) * x.t};
+}
+
+/// silu(x) = x sigmoid(x), and its slope: s (1 + x (1 - s)).
+template <class X>
+KOKKOS_INLINE_FUNCTION X silu(const X& x) {
+  return x * sigmoid(x);
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> silu(const Dual<X>& x) {
+  using T = decltype(horizontal_sum(x.v));
+  const X s = sigmoid(x.v);
+  return {x.v * s, s * (T(1) + x.v * (T(1) - s)) * x.t};
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION X silu_slope(const X& x) {
+  using T = decltype(horizontal_sum(x));
+  const X s = sigmoid(x);
+  return s * (T(1) + x * (T(1) - s));
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> silu_slope(const Dual<X>& x) {
+  using T = decltype(horizontal_sum(x.v));
+  const X s = sigmoid(x.v);
+  const X slope = s * (T(1) + x.v * (T(1) - s));
+  const X curvature = s * (T(1) - s) * (T(2) + x.v * (T(1) - s - s));
+  return {slope, curvature * x.t};
+}
+
+}  // namespace isotrope

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "core/kokkos_ext.hpp"
+#include "core/lane.hpp"
+
+/// How loops over edges, atoms and channels map onto an execution space.
+namespace isotrope {
+
+/// f(i) for 0 <= i < n.
+template <class F>
+void for_each(const char* label, long n, const F& f) {
+  Kokkos::parallel_for(label, Kokkos::RangePolicy<Space>(0, n), f);
+}
+
+/// f(item, block) for every item and every block of channels (one lane each). Blocks of one item run on the same thread
+/// of a host, on neighbouring threads of a device.
+template <class F>
+struct ChannelLoop {
+  int blocks;
+  F f;
+  KOKKOS_INLINE_FUNCTION void operator()(long i) const {
+    if constexpr (device_build) {
+      f(static_cast<int>(i / blocks), static_cast<int>(i % blocks));
+    } else {
+      for (int b = 0; b < blocks; ++b) f(static_cast<int>(i), b);
+    }
+  }
+};
+template <class F>
+void for_channels(const char* label, int items, int blocks, const F& f) {
+  const long n = device_build ? static_cast<long>(items) * blocks : items;
+  Kokkos::parallel_for(label, Kokkos::RangePolicy<Space>(0, n), ChannelLoop<F>{blocks, f});
+}
+
+/// The threads that share the channels of one item. `sum` adds over lanes and threads; `once` lets one thread write.
+#ifdef ISOTROPE_DEVICE_BUILD
+struct ChannelTeam {
+  using Member = Kokkos::TeamPolicy<Space>::member_type;
+  const Member& member;
+  template <class F>
+  KOKKOS_INLINE_FUNCTION void for_blocks(int blocks, const F& f) const {
+    for (int b = member.team_rank(); b < blocks; b += member.team_size()) f(b);
+  }
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T sum(T value) const {
+    member.team_reduce(Kokkos::Sum<T>(value));
+    return value;
+  }
+  template <class F>
+  KOKKOS_INLINE_FUNCTION void once(const F& f) const {
+    if (member.team_rank() == 0) f();
+  }
+};
+template <class F>
+struct TeamLoop {
+  F f;
+  KOKKOS_INLINE_FUNCTION void operator()(const ChannelTeam::Member& member) const {
+    f(ChannelTeam{member}, static_cast<int>(member.league_rank()));
+  }
+};
+template <class F>
+void for_teams(const char* label, int items, const F& f) {
+  if (items > 0) Kokkos::parallel_for(label, Kokkos::TeamPolicy<Space>(items, 32), TeamLoop<F>{f});
+}
+#else
+struct ChannelTeam {
+  template <class F>
+  void for_blocks(int blocks, const F& f) const {
+    for (int b = 0; b < blocks; ++b) f(b);
+  }
+  template <class V>
+  auto sum(const V& value) const {
+    return horizontal_sum(value);
+  }
+  template <class F>
+  void once(const F& f) const {
+    f();
+  }
+};
+template <class F>
+struct TeamLoop {
+  F f;
+  void operator()(long i) const { f(ChannelTeam{}, static_cast<int>(i)); }
+};
+template <class F>
+void for_teams(const char* label, int items, const F& f) {
+  Kokkos::parallel_for(label, Kokkos::RangePolicy<Space>(0, items), TeamLoop<F>{f});
+}
+#endif
+
+}  // namespace isotrope

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+#include "layers/convolution.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/loops.hpp"
+#include "so3/clebsch_gordan.hpp"
+
+namespace isotrope {
+namespace {
+
+std::vector<ConvolutionPath> natural_parity_paths(const Layout& in, int l_max) {
+  std::vector<ConvolutionPath> paths;
+  for (int l3 = 0; l3 <= l_max; ++l3) {
+    for (int b = 0; b < in.count; ++b) {
+      const int l1 = in.block[b].l;
+      for (int l2 = std::abs(l1 - l3); l2 <= std::min(l_max, l1 + l3); ++l2) {
+        if ((l1 + l2 + l3) % 2 == 0) paths.push_back({b, l1, l2, l3});
+      }
+    }
+  }
+  return paths;
+}
+
+}  // namespace
+
+Convolution::Convolution(const Layout& in, int l_max) : paths(natural_parity_paths(in, l_max)) {
+  require(l_max <= l_limit, "l_max is {}: this build convolves up to l = {}", l_max, l_limit);
+  std::vector<int> entry_begin{0}, entry_harmonic;
+  std::vector<double> entry_value;
+  std::vector<int> pads(l_max + 1, 0), muls(l_max + 1, 0);
+  for (ConvolutionPath& p : paths) {
+    p.out_block = p.l3;
+    p.out_channel = pads[p.l3];
+    p.weight = weights;
+    p.coupling = couplings;
+    pads[p.l3] += in.block[p.in_block].pad;
+    muls[p.l3] += in.block[p.in_block].mul;
+    weights += in.block[p.in_block].pad;
+    const int d1 = 2 * p.l1 + 1, d2 = 2 * p.l2 + 1, d3 = 2 * p.l3 + 1;
+    couplings += d1 * d3;
+    const std::vector<double>& w3j = wigner_3j(p.l1, p.l2, p.l3);
+    for (int m3 = 0; m3 < d3; ++m3) {
+      for (int m1 = 0; m1 < d1; ++m1) {
+        for (int m2 = 0; m2 < d2; ++m2) {
+          const double c = std::sqrt(static_cast<double>(d3)) * w3j[(m1 * d2 + m2) * d3 + m3];
+          if (std::abs(c) < 1e-14) continue;
+          entry_harmonic.push_back(p.l2 * p.l2 + m2);
+          entry_value.push_back(c);
+        }
+        entry_begin.push_back(static_cast<int>(entry_value.size()));
+      }
+    }
+  }
+  for (int l3 = 0; l3 <= l_max; ++l3) out.add(l3, muls[l3], pads[l3]);
+  couplings_are_harmonics = in.count == 1 && in.block[0].l == 0;
+  begin = to_device("isotrope::convolution::begin", entry_begin);
+  harmonic = to_device("isotrope::convolution::harmonic", entry_harmonic);
+  value = to_device("isotrope::convolution::value", entry_value);
+  device_paths = to_device("isotrope::convolution::paths", paths);
+}
+
+namespace {
+
+template <class A>
+struct Couple {
+  int couplings, harmonics;
+  View<int> begin, harmonic;
+  View<double> value;
+  const typename A::Num* y;
+  typename A::Num* out;
+  KOKKOS_FUNCTION void operator()(long e) const {
+    using T = typename A::Real;
+    for (int k = 0; k < couplings; ++k) {
+      typename A::Num sum{};
+      for (int n = begin(k); n < begin(k + 1); ++n) sum += static_cast<T>(value(n)) * y[e * harmonics + harmonic(n)];
+      out[e * couplings + k] = sum;
+    }
+  }
+};
+
+template <class T>
+struct CoupleBackward {
+  int couplings, harmonics;
+  View<int> begin, harmonic;
+  View<double> value;
+  const T* g_couplings;
+  T* g_y;
+  KOKKOS_FUNCTION void operator()(long e) const {
+    for (int k = 0; k < couplings; ++k) {
+      const T g = g_couplings[e * couplings + k];
+      for (int n = begin(k); n < begin(k + 1); ++n) g_y[e * harmonics + harmonic(n)] += static_cast<T>(value(n)) * g;
+    }
+  }
+};
+
+/// Calls f with the sizes 2 l1 + 1 and 2 l3 + 1 as compile-time constants.
+template <int D>
+using Size = std::integral_constant<int, D>;
+template <class F, class D1>
+KOKKOS_INLINE_FUNCTION void with_l3(int l3, const F& f, D1 d1) {
+  switch (l3) {
+    case 0:
+      f(d1, Size<1>{});
+      break;
+    case 1:
+      f(d1, Size<3>{});
+      break;
+    case 2:
+      f(d1, Size<5>{});
+      break;
+    default:
+      f(d1, Size<7>{});
+      break;
+  }
+}
+template <class F>
+KOKKOS_INLINE_FUNCTION void with_sizes(int l1, int l3, const F& f) {
+  switch (l1) {
+    case 0:
+      with_l3(l3, f, Size<1>{});
+      break;
+    case 1:
+      with_l3(l3, f, Size<3>{});
+      break;
+    case 2:
+      with_l3(l3, f, Size<5>{});
+      break;
+    default:
+      with_l3(l3, f, Size<7>{});
+      break;
+  }
+}
+
+template <class A>
+struct Convolve {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  EdgeBatch<A> batch;
+  View<ConvolutionPath> paths;
+  int weights, couplings;
+  Features<A> in, out;
+
+  KOKKOS_FUNCTION void operator()(int item, int b) const {
+    const int i = batch.row_begin + item;
+    for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
+      const ConvolutionPath& path = paths(p);
+      if (b * lane_width<T> >= in.layout.block[path.in_block].pad) continue;
+      with_sizes(path.l1, path.l3, [&](auto d1, auto d3) { sum_edges<d1(), d3()>(path, i, b * lane_width<T>); });
+    }
+  }
+
+  template <int D1, int D3>
+  KOKKOS_INLINE_FUNCTION void sum_edges(const ConvolutionPath& path, int i, int channel) const {
+    const int pad = in.layout.block[path.in_block].pad;
+    Vec sum[D3];
+    for (int m = 0; m < D3; ++m) sum[m] = A::zero();
+    for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
+      const long local = e - batch.edge_begin;
+      const typename A::Num* matrix = batch.couplings + local * couplings + path.coupling;
+      const Vec r = A::load(batch.weights + local * weights * A::rows + path.weight + channel, weights);
+      const T* h = in.at(path.in_block, batch.sender[e], 0) + channel;
+      Vec x[D1];
+      for (int m = 0; m < D1; ++m) x[m] = r * A::load(h + m * pad * A::rows, pad);
+      for (int m3 = 0; m3 < D3; ++m3) {
+        for (int m1 = 0; m1 < D1; ++m1) sum[m3] += matrix[m3 * D1 + m1] * x[m1];
+      }
+    }
+    const int out_pad = out.layout.block[path.out_block].pad;
+    T* target = out.at(path.out_block, i, 0) + path.out_channel + channel;
+    for (int m = 0; m < D3; ++m) A::store(target + m * out_pad * A::rows, out_pad, sum[m]);
+  }
+};
+
+template <class A>
+struct ConvolveBackward {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  EdgeBatch<A> batch;
+  View<ConvolutionPath> paths;
+  int weights, couplings;
+  Features<A> in, g_out, g_in;
+  T* g_couplings;
+
+  KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
+    const int i = batch.row_begin + item;
+    for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
+      for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
+        const ConvolutionPath& path = paths(p);
+        with_sizes(path.l1, path.l3, [&](auto d1, auto d3) { edge<d1(), d3()>(team, path, i, e); });
+      }
+    }
+  }
+
+  template <int D1, int D3>
+  KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e) const {
+    const long local = e - batch.edge_begin;
+    const int pad = in.layout.block[path.in_block].pad;
+    const int out_pad = g_out.layout.block[path.out_block].pad;
+    const typename A::Num* matrix = batch.couplings + local * couplings + path.coupling;
+    T* r_row = batch.weights + local * weights * A::rows + path.weight;
+    const int j = batch.sender[e];
+    const T* h = in.at(path.in_block, j, 0);
+    T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
+    const T* g = g_out.at(path.out_block, i, 0) + path.out_channel;
+    Lane<T> g_matrix[D1 * D3];
+    for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
+
+    team.for_blocks(pad / lane_width<T>, [&](int b) {
+      const int c = b * lane_width<T>;
+      Vec g3[D3];
+      for (int m = 0; m < D3; ++m) g3[m] = A::load(g + m * out_pad * A::rows + c, out_pad);
+      const Vec r = A::load(r_row + c, weights);
+      Vec g_r = A::zero();
+      for (int m1 = 0; m1 < D1; ++m1) {
+        const Vec x = A::load(h + m1 * pad * A::rows + c, pad);
+        Vec w = matrix[m1] * g3[0];
+        for (int m3 = 1; m3 < D3; ++m3) w += matrix[m3 * D1 + m1] * g3[m3];
+        g_r += w * x;
+        if (g_h) scatter<A>(g_h + m1 * pad * A::rows + c, pad, r * w);
+        if constexpr (!A::dual) {
+          if (g_couplings) {
+            const Vec rx = r * x;
+            for (int m3 = 0; m3 < D3; ++m3) g_matrix[m3 * D1 + m1] += g3[m3] * rx;
+          }
+        }
+      }
+      A::store(r_row + c, weights, g_r);
+    });
+    if (g_couplings) {
+      T* target = g_couplings + local * couplings + path.coupling;
+      for (int k = 0; k < D1 * D3; ++k) {
+        const T total = team.sum(g_matrix[k]);
+        team.once([&] { target[k] = total; });
+      }
+    }
+  }
+};
+
+int most_blocks(const Layout& layout, int width) {
+  int pad = 0;
+  for (int b = 0; b < layout.count; ++b) pad = std::max(pad, layout.block[b].pad);
+  return pad / width;
+}
+
+}  // namespace
+
+template <class A>
+void couple(const Convolution& c, long edges, int harmonics, const typename A::Num* y, typename A::Num* couplings) {
+  for_each("isotrope::couple", edges, Couple<A>{c.couplings, harmonics, c.begin, c.harmonic, c.value, y, couplings});
+}
+
+template <class T>
+void couple_backward(const Convolution& c, long edges, int harmonics, const T* g_couplings, T* g_y) {
+  for_each("isotrope::couple_backward", edges,
+           CoupleBackward<T>{c.couplings, harmonics, c.begin, c.harmonic, c.value, g_couplings, g_y});
+}
+
+template <class A>
+void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& out) {
+  for_channels("isotrope::convolve", batch.row_end - batch.row_begin,
+               most_blocks(in.layout, lane_width<typename A::Real>),
+               Convolve<A>{batch, c.device_paths, c.weights, c.couplings, in, out});
+}
+
+template <class A>
+void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
+                       const Features<A>& g_in, typename A::Real* g_couplings) {
+  for_teams("isotrope::convolve_backward", batch.row_end - batch.row_begin,
+            ConvolveBackward<A>{batch, c.device_paths, c.weights, c.couplings, in, g_out, g_in, g_couplings});
+}
+
+#define ISOTROPE_INSTANTIATE(A)                                                                                       \
+  template void couple<A>(const Convolution&, long, int, const A::Num*, A::Num*);                                     \
+  template void convolve<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&);         \
+  template void convolve_backward<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&, \
+                                     const Features<A>&, A::Real*);
+ISOTROPE_INSTANTIATE(Plain<float>)
+ISOTROPE_INSTANTIATE(Plain<double>)
+ISOTROPE_INSTANTIATE(WithTangent<float>)
+ISOTROPE_INSTANTIATE(WithTangent<double>)
+#undef ISOTROPE_INSTANTIATE
+template void couple_backward(const Convolution&, long, int, const float*, float*);
+template void couple_backward(const Convolution&, long, int, const double*, double*);
+
+}  // namespace isotrope

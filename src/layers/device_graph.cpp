@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "layers/device_graph.hpp"
+
+namespace isotrope {
+namespace {
+
+using HostSpace = Kokkos::HostSpace;
+using Unmanaged = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
+
+/// Host memory of the buffer's first `size` elements: the buffer itself on a host, a mirror that is copied back on a
+/// device.
+template <class T, class F>
+void fill(Buffer<T>& buffer, std::size_t size, const F& f) {
+  buffer.reserve(size);
+  const auto part = Kokkos::subview(buffer.view(), std::make_pair(std::size_t(0), size));
+  auto host = Kokkos::create_mirror_view(part);
+  f(host.data());
+  Kokkos::deep_copy(part, host);
+}
+
+}  // namespace
+
+void DeviceGraph::build(const Graph& graph, int species_count) {
+  segment.assign(species_count + 1, 0);
+  for (int i = 0; i < graph.owned; ++i) {
+    if (graph.species[i] >= 0) ++segment[graph.species[i] + 1];
+  }
+  for (int s = 0; s < species_count; ++s) segment[s + 1] += segment[s];
+  rows = segment[species_count];
+  row_of.assign(graph.total, -1);
+  order.resize(graph.total);
+  std::vector<int> next(segment.begin(), segment.end() - 1);
+  senders = rows;
+  for (int i = 0; i < graph.total; ++i) {
+    if (graph.species[i] < 0) continue;
+    row_of[i] = i < graph.owned ? next[graph.species[i]]++ : senders++;
+    order[row_of[i]] = i;
+  }
+  order.resize(senders);
+
+  host_first.assign(rows + 1, 0);
+  edge_origin.resize(rows);
+  for (int row = 0; row < rows; ++row) {
+    edge_origin[row] = graph.first[order[row]];
+    host_first[row + 1] = host_first[row] + graph.first[order[row] + 1] - edge_origin[row];
+  }
+  edges = host_first[rows];
+
+  fill(first, rows + 1, [&](long* out) { std::copy(host_first.begin(), host_first.end(), out); });
+  fill(species, senders, [&](int* out) {
+    for (int row = 0; row < senders; ++row) out[row] = graph.species[order[row]];
+  });
+  auto per_edge = [&](auto&& f) {
+    for (int row = 0; row < rows; ++row) {
+      for (long e = host_first[row]; e < host_first[row + 1]; ++e) f(row, e, edge_origin[row] + e - host_first[row]);
+    }
+  };
+  fill(sender, edges, [&](int* out) { per_edge([&](int, long e, long o) { out[e] = row_of[graph.neighbour[o]]; }); });
+  fill(receiver, edges, [&](int* out) { per_edge([&](int row, long e, long) { out[e] = row; }); });
+  fill(r, 3 * edges, [&](double* out) {
+    per_edge([&](int, long e, long o) { std::copy(graph.r[o].begin(), graph.r[o].end(), out + 3 * e); });
+  });
+}
+
+void DeviceGraph::set_tangent(const Graph& graph, std::span<const Vec3> tangent, std::span<const double> energy) {
+  fill(dr, 3 * edges, [&](double* out) {
+    for (int row = 0; row < rows; ++row) {
+      for (long e = host_first[row]; e < host_first[row + 1]; ++e) {
+        const Vec3& t = tangent[edge_origin[row] + e - host_first[row]];
+        std::copy(t.begin(), t.end(), out + 3 * e);
+      }
+    }
+  });
+  fill(seed, rows, [&](double* out) {
+    for (int row = 0; row < rows; ++row) out[row] = energy[graph.graph[order[row]]];
+  });
+}
+
+void DeviceGraph::edges_to_host(const View<double>& values, std::vector<Vec3>& out) const {
+  const auto part = Kokkos::subview(values, std::make_pair(std::size_t(0), static_cast<std::size_t>(3 * edges)));
+  auto host = Kokkos::create_mirror_view(part);
+  Kokkos::deep_copy(host, part);
+  for (int row = 0; row < rows; ++row) {
+    for (long e = host_first[row]; e < host_first[row + 1]; ++e) {
+      out[edge_origin[row] + e - host_first[row]] = {host(3 * e), host(3 * e + 1), host(3 * e + 2)};
+    }
+  }
+}
+
+}  // namespace isotrope

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <array>
+#include <span>
+#include <vector>
+
+#include "core/kokkos_ext.hpp"
+#include "geometry/graph.hpp"
+
+namespace isotrope {
+
+/// A Graph as kernels read it. Owned atoms of this potential become rows sorted by species, so that weights of an
+/// element act on consecutive rows; ghosts follow as further senders. Edges are in rows of that order. Memory is reused
+/// from call to call.
+struct DeviceGraph {
+  int rows = 0;     ///< receivers: owned atoms with a species
+  int senders = 0;  ///< rows, then ghosts with a species
+  long edges = 0;
+  std::vector<int> segment;       ///< [species + 1] first row of each species (host)
+  std::vector<int> order;         ///< [senders] row -> atom of the Graph (host)
+  std::vector<int> row_of;        ///< [total] atom -> row, -1 where the atom has no species (host)
+  std::vector<long> edge_origin;  ///< [rows] first edge of the row in the Graph (host)
+  std::vector<long> host_first;   ///< [rows + 1] (host)
+
+  Buffer<long> first{"isotrope::graph::first"};       ///< [rows + 1]
+  Buffer<int> sender{"isotrope::graph::sender"};      ///< [edges] row of the neighbour
+  Buffer<int> receiver{"isotrope::graph::receiver"};  ///< [edges]
+  Buffer<int> species{"isotrope::graph::species"};    ///< [senders]
+  Buffer<double> r{"isotrope::graph::r"};             ///< [edges][3] Å
+  Buffer<double> dr{"isotrope::graph::dr"};           ///< [edges][3] tangent, where asked for
+  Buffer<double> seed{"isotrope::graph::seed"};       ///< [rows] tangent of the energy's adjoint, where asked for
+
+  void build(const Graph& graph, int species_count);
+  /// Tangent of the edges and dL/dE per graph, brought into the order of the rows.
+  void set_tangent(const Graph& graph, std::span<const Vec3> dr, std::span<const double> energy);
+  /// Per-edge results [edges][3] of the rows, back in the order of the Graph.
+  void edges_to_host(const View<double>& values, std::vector<Vec3>& out) const;
+};
+
+}  // namespace isotrope

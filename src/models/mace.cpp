@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "models/mace.hpp"
+
+#include "core/error.hpp"
+#include "layers/feature_exchange.hpp"
+#include "models/mace_pass.hpp"
+
+namespace isotrope {
+namespace {
+
+template <class T>
+struct MaceWorkspace final : Workspace {
+  DeviceGraph graph;
+  MaceArrays<Plain<T>> plain;
+  MaceArrays<WithTangent<T>> dual;
+  Buffer<T> weight_gradient{"isotrope::mace::weight_gradient"};
+};
+
+template <class T>
+class Mace final : public Potential {
+ public:
+  Mace(const ModelRecord& record, const MaceShape& shape, const std::vector<CouplingTable>& tables,
+       const std::vector<double>& frequencies)
+      : shape_(shape),
+        plan_(plan_weights<T>(shape, record.parameters, tables)),
+        frequencies_(to_device("isotrope::mace::frequencies", frequencies)),
+        scale_(to_device("isotrope::mace::scale", shape.scale)) {
+    info_.architecture = record.architecture;
+    info_.elements = record.elements;
+    info_.atomic_energies = record.atomic_energies;
+    info_.cutoff = record.cutoff;
+    info_.symmetry = Symmetry::o3;
+    info_.message_passing_layers = shape.layers - 1;
+    for (int t = 1; t < shape.layers; ++t) {
+      info_.exchange_width = std::max(info_.exchange_width, isotrope::exchange_width<T>(plan_.layers[t].in));
+    }
+    set_parameters(record.parameters.values());
+  }
+
+  const PotentialInfo& info() const override { return info_; }
+  std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<MaceWorkspace<T>>(); }
+  void set_parameters(std::span<const double> values) override { plan_.plan.prepare<T>(values, weights_); }
+
+  void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
+    auto& scratch = static_cast<MaceWorkspace<T>&>(workspace);
+    scratch.graph.build(graph, shape_.species);
+    MacePass<Plain<T>> pass(constants<Plain<T>>(), scratch.graph, halo, scratch.plain, nullptr);
+    pass.forward();
+    pass.backward();
+    collect(graph, scratch, result);
+  }
+
+  void add_loss_gradient(const Graph& graph, const LossTangent& tangent, Workspace& workspace,
+                         std::span<double> gradient) const override {
+    auto& scratch = static_cast<MaceWorkspace<T>&>(workspace);
+    scratch.graph.build(graph, shape_.species);
+    scratch.graph.set_tangent(graph, tangent.dr, tangent.energy);
+    NoHalo halo;
+    MacePass<WithTangent<T>> pass(constants<WithTangent<T>>(), scratch.graph, halo, scratch.dual,
+                                  scratch.weight_gradient.zeros(plan_.plan.size()));
+    pass.forward();
+    pass.backward();
+    plan_.plan.add_gradient<T>(scratch.weight_gradient.view(), gradient);
+  }
+
+ private:
+  template <class A>
+  typename MacePass<A>::Constants constants() const {
+    const BesselBasis basis{shape_.num_bessel, shape_.cutoff_power, shape_.cutoff, frequencies_.data()};
+    return {&shape_, &plan_, basis, scale_.data(), weights_.data()};
+  }
+
+  void collect(const Graph& graph, const MaceWorkspace<T>& scratch, Result& result) const {
+    const DeviceGraph& rows = scratch.graph;
+    result.atom_energy.assign(graph.owned, 0);
+    result.dE_dr.resize(graph.edges());
+    const auto part = Kokkos::subview(scratch.plain.energy.view(), std::make_pair(0, rows.rows));
+    auto energy = Kokkos::create_mirror_view(part);
+    Kokkos::deep_copy(energy, part);
+    for (int row = 0; row < rows.rows; ++row) {
+      const int s = graph.species[rows.order[row]];
+      result.atom_energy[rows.order[row]] = shape_.scale[s] * energy(row) + shape_.shift[s];
+    }
+    rows.edges_to_host(scratch.plain.g_r.view(), result.dE_dr);
+  }
+
+  MaceShape shape_;
+  MaceWeights plan_;
+  View<double> frequencies_, scale_;
+  View<T> weights_;
+  PotentialInfo info_;
+};
+
+void check_parameters(const Parameters& found, const Parameters& expected) {
+  const auto &a = found.entries(), &b = expected.entries();
+  for (std::size_t k = 0; k < b.size(); ++k) {
+    const std::string name = k < a.size() ? a[k].name : "none";
+    require(k < a.size() && a[k].name == b[k].name && a[k].shape == b[k].shape,
+            "model: parameter {} should be {} of shape [{}], found {} of shape [{}]", k, b[k].name,
+            fmt::join(b[k].shape, ", "), name, k < a.size() ? fmt::format("{}", fmt::join(a[k].shape, ", ")) : "");
+  }
+  require(a.size() == b.size(), "model: {} parameters, expected {}", a.size(), b.size());
+}
+
+}  // namespace
+
+std::unique_ptr<Potential> make_mace(const ModelRecord& record, Precision precision) {
+  const int species = static_cast<int>(record.elements.size());
+  const MaceShape shape = MaceShape::from(record.hyperparameters, species, record.cutoff);
+  const std::vector<CouplingTable> tables = coupling_tables(record, shape);
+  check_parameters(record.parameters, declare_parameters(shape, tables));
+  const auto frequencies = record.tables.find("bessel.frequencies");
+  require(frequencies != record.tables.end() && static_cast<int>(frequencies->second.values.size()) == shape.num_bessel,
+          "model: expected the table bessel.frequencies of {} numbers", shape.num_bessel);
+  if (precision == Precision::single_precision) {
+    return std::make_unique<Mace<float>>(record, shape, tables, frequencies->second.values);
+  }
+  return std::make_unique<Mace<double>>(record, shape, tables, frequencies->second.values);
+}
+
+}  // namespace isotrope

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include <functional>
+#include <map>
+
+#include "core/error.hpp"
+#include "core/nearest.hpp"
+#include "models/mace.hpp"
+#include "models/potential.hpp"
+
+namespace isotrope {
+namespace {
+
+struct Architecture {
+  std::function<ModelRecord(const nlohmann::json&, const DataStatistics&, std::uint64_t)> create;
+  std::function<std::unique_ptr<Potential>(const ModelRecord&, Precision)> load;
+};
+
+/// Here an architecture is added.
+const std::map<std::string, Architecture>& registry() {
+  static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}}};
+  return known;
+}
+
+const Architecture& find(const std::string& name) {
+  const auto found = registry().find(name);
+  require(found != registry().end(), "unknown architecture '{}': this build knows {}", name,
+          fmt::join(architectures(), ", "));
+  return found->second;
+}
+
+}  // namespace
+
+std::vector<std::string> architectures() {
+  std::vector<std::string> names;
+  for (const auto& [name, architecture] : registry()) names.push_back(name);
+  return names;
+}
+
+ModelRecord create_model(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
+  require(config.is_object() && config.contains("architecture"), "model: key 'architecture' is missing (one of {})",
+          fmt::join(architectures(), ", "));
+  return find(config.at("architecture").get<std::string>()).create(config, statistics, seed);
+}
+
+std::unique_ptr<Potential> make_potential(const ModelRecord& record, Precision precision) {
+  return find(record.architecture).load(record, precision);
+}
+
+}  // namespace isotrope
