@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "train/random.hpp"
+#include "core/random.hpp"
 
 namespace isotrope {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "core/error.hpp"
 #include "io/dataset.hpp"
-#include "train/random.hpp"
+#include "core/random.hpp"
 
 namespace isotrope {
 namespace {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -24,6 +26,13 @@ class SplitMix {
     do value = (*this)();
     while (value < rejected);
     return value % n;
+  }
+  /// Uniform on (0, 1).
+  double uniform() { return (static_cast<double>((*this)() >> 11) + 0.5) * 0x1.0p-53; }
+  /// Standard normal (Box and Muller 1958).
+  double normal() {
+    const double radius = std::sqrt(-2 * std::log(uniform()));
+    return radius * std::cos(2 * std::numbers::pi * uniform());
   }
 
  private:
