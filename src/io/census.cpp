@@ -83,7 +83,7 @@ std::vector<std::string> Census::lines() const {
   std::vector<std::string> spins;
   for (const auto& [key, count] : charge_and_spin_) {
     std::string multiplicity = key.second == 0 ? "none" : std::to_string(key.second);
-    spins.push_back(fmt::format("({:+d}, {}) {}", key.first, multiplicity, count));
+    spins.push_back(fmt::format("({}, {}) {}", key.first, multiplicity, count));
   }
   if (!spins.empty()) lines.push_back(fmt::format("charge, 2S+1  {}", fmt::join(spins, ", ")));
   if (labels_.energy) lines.push_back(fmt::format("energy        {:.4f} to {:.4f} eV", energy_.low, energy_.high));
