@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -40,7 +41,7 @@ class FeatureExchange final : public Exchange {
   void pack(std::span<const int> atoms, double* out) const override {
     for (const int atom : atoms) {
       char* bytes = reinterpret_cast<char*>(out);
-      for_rows(atom, [&](const T* row, int mul) {
+      for_rows(atom, [&](const T* row, int mul, int) {
         std::memcpy(bytes, row, mul * sizeof(T));
         bytes += mul * sizeof(T);
       });
@@ -53,8 +54,9 @@ class FeatureExchange final : public Exchange {
   void unpack(std::span<const int> atoms, const double* in) override {
     for (const int atom : atoms) {
       const char* bytes = reinterpret_cast<const char*>(in);
-      for_rows(atom, [&](T* row, int mul) {
+      for_rows(atom, [&](T* row, int mul, int pad) {
         std::memcpy(row, bytes, mul * sizeof(T));
+        std::fill(row + mul, row + pad, T(0));  // what a ghost's row held before may be anything, NaN too
         bytes += mul * sizeof(T);
       });
       in += width_;
@@ -66,7 +68,7 @@ class FeatureExchange final : public Exchange {
     for (const int atom : atoms) {
       std::memcpy(values.data(), in, width_ * sizeof(double));
       const T* next = values.data();
-      for_rows(atom, [&](T* row, int mul) {
+      for_rows(atom, [&](T* row, int mul, int) {
         for (int c = 0; c < mul; ++c) row[c] += next[c];
         next += mul;
       });
@@ -85,7 +87,8 @@ class FeatureExchange final : public Exchange {
     const int row = graph_.row_of[atom];
     if (row < 0) return;
     for (int b = 0; b < host_.layout.count; ++b) {
-      for (int m = 0; m < 2 * host_.layout.block[b].l + 1; ++m) f(host_.at(b, row, m), host_.layout.block[b].mul);
+      const auto& block = host_.layout.block[b];
+      for (int m = 0; m < 2 * block.l + 1; ++m) f(host_.at(b, row, m), block.mul, block.pad);
     }
   }
 
