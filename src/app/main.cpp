@@ -39,7 +39,9 @@ int run(int argc, char** argv) {
     parser.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return parser.exit(error);  // --help, --version
-    return report(std::string(error.what()) + " (isotrope --help lists what there is)", usage_error);
+    std::vector<CLI::App*> named = parser.get_subcommands();
+    std::string context = named.empty() ? "" : named.front()->get_name() + " ";
+    return report(fmt::format("{} (isotrope {}--help lists what there is)", error.what(), context), usage_error);
   }
   set_verbosity(quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal);
   return actions.at(parser.get_subcommands().front())();
