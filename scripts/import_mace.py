@@ -32,7 +32,7 @@ SWITCHES = {
 }
 ADDITIONS = {
     "pair_repulsion_fn": "ZBL pair repulsion (pair_repulsion)", "joint_embedding": "joint embedding (embedding_specs)",
-    "embedding_readout": "embedding readout (use_embedding_readout)", "joint_training": "joint training heads",
+    "embedding_readout": "embedding readout (use_embedding_readout)",
 }
 SMALLEST_COUPLING = 1e-13  # couplings are of order one; below is rounding of a zero
 
