@@ -87,10 +87,6 @@ double stress_term(const LossConfig& config, double count, const Labels& labels,
   return term;
 }
 
-double mean(double sum, double count) {
-  return count > 0 ? sum / count : std::nan("");
-}
-
 }  // namespace
 
 LossCounts& LossCounts::operator+=(const LossCounts& other) {
@@ -120,48 +116,6 @@ LossTerms evaluate_loss(const LossConfig& config, const LossCounts& counts, cons
   if (config.forces > 0) terms.forces = forces_term(config, counts.force_components, labels, prediction, derivative);
   if (config.stress > 0) terms.stress = stress_term(config, counts.stress_components, labels, prediction, derivative);
   return terms;
-}
-
-void ErrorSums::add(const Labels& labels, const Prediction& prediction) {
-  for (int g = 0; g < labels.graphs(); ++g) {
-    const double atoms = labels.first_atom[g + 1] - labels.first_atom[g];
-    if (labels.has_energy[g]) {
-      const double error = prediction.energy[g] - labels.energy[g];
-      energies += 1;
-      energy_abs += std::abs(error) / atoms;
-      energy_square += (error / atoms) * (error / atoms);
-      energy_total_square += error * error;
-    }
-    if (labels.has_forces[g]) {
-      for (int i = labels.first_atom[g]; i < labels.first_atom[g + 1]; ++i) {
-        const Vec3 error = prediction.forces[i] - labels.forces[i];
-        for (double e : error) force_abs += std::abs(e);
-        force_square += dot(error, error);
-      }
-      components += 3 * atoms;
-    }
-    if (labels.has_stress[g]) {
-      for (int a = 0; a < 3; ++a)
-        for (int b = 0; b < 3; ++b) stress_abs += std::abs(prediction.stress[g][a][b] - labels.stress[g][a][b]);
-      stresses += 9;
-    }
-  }
-}
-
-double ErrorSums::energy_mae() const {
-  return mean(energy_abs, energies);
-}
-double ErrorSums::energy_rmse() const {
-  return std::sqrt(mean(energy_square, energies));
-}
-double ErrorSums::force_mae() const {
-  return mean(force_abs, components);
-}
-double ErrorSums::force_rmse() const {
-  return std::sqrt(mean(force_square, components));
-}
-double ErrorSums::stress_mae() const {
-  return mean(stress_abs, stresses);
 }
 
 }  // namespace isotrope

@@ -30,12 +30,4 @@ LossTerms LossPass::measure(const Batch& batch, const LossCounts& counts, ErrorS
   return terms;
 }
 
-void assemble_prediction(const PotentialInfo& info, const Graph& graph, const Result& result, Prediction& prediction) {
-  prediction.energy.assign(graph.graphs, 0.0);
-  for (int i = 0; i < graph.owned; ++i)
-    prediction.energy[graph.graph[i]] += info.atomic_energies[graph.species[i]] + result.atom_energy[i];
-  assemble_forces(graph, result.dE_dr, prediction.forces);
-  assemble_stress(graph, result.dE_dr, prediction.stress);
-}
-
 }  // namespace isotrope

@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 
+#include "evaluate/prediction.hpp"
 #include "models/potential.hpp"
 #include "train/batches.hpp"
 #include "train/loss.hpp"
@@ -33,8 +34,5 @@ class LossPass {
   LossDerivative derivative_;
   LossTangent tangent_;
 };
-
-/// Energies (with E0), forces and stresses of a graph from what a potential computed.
-void assemble_prediction(const PotentialInfo& info, const Graph& graph, const Result& result, Prediction& prediction);
 
 }  // namespace isotrope

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "core/error.hpp"
-#include "io/dataset.hpp"
 #include "core/random.hpp"
+#include "io/dataset.hpp"
 
 namespace isotrope {
 namespace {
@@ -190,18 +190,7 @@ LossCounts loss_counts(const Sample& sample) {
 Labels collect_labels(const std::vector<const Sample*>& samples) {
   Labels labels;
   labels.first_atom.push_back(0);
-  for (const Sample* sample : samples) {
-    const Structure& s = sample->structure;
-    labels.first_atom.push_back(labels.first_atom.back() + s.size());
-    labels.weight.push_back(sample->weight);
-    labels.has_energy.push_back(s.energy.has_value());
-    labels.has_forces.push_back(!s.forces.empty());
-    labels.has_stress.push_back(s.stress.has_value());
-    labels.energy.push_back(s.energy.value_or(0));
-    labels.forces.insert(labels.forces.end(), s.forces.begin(), s.forces.end());
-    labels.forces.resize(labels.first_atom.back());
-    labels.stress.push_back(s.stress.value_or(Mat3{}));
-  }
+  for (const Sample* sample : samples) labels.append(sample->structure, sample->weight);
   return labels;
 }
 
