@@ -18,8 +18,9 @@ namespace isotrope {
 namespace {
 
 constexpr int max_correlation = 4;
-/// Residual of a unit vector below which a nesting is a combination of earlier ones. Dependent ones leave 1e-15,
-/// independent ones more than 1e-2 as far as tried (l_max 4, correlation 4), so the choice is not delicate.
+/// Residual of a unit vector below which a nesting is a combination of earlier ones. Measured: dependent ones leave at
+/// most 5e-16, independent ones at least 0.36 (correlation 3 to l_max 5, correlation 4 to l_max 3), so the choice is
+/// not delicate.
 constexpr double independent = 1e-6;
 constexpr double negligible = 1e-13;
 
