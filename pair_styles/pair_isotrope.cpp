@@ -72,6 +72,9 @@ void PairIsotrope::fail(const std::string& problem) {
 
 void PairIsotrope::settings(int narg, char** arg) {
   together([&] { settings_ = isotrope::parse_pair_settings({arg, arg + narg}); });
+  // The same style again keeps this object: what pair_coeff made with other settings must not live on.
+  for (int i = 1; allocated && i <= atom->ntypes; ++i)
+    for (int j = 1; j <= atom->ntypes; ++j) setflag[i][j] = 0;
 }
 
 void PairIsotrope::coeff(int narg, char** arg) {

@@ -3,7 +3,9 @@
 
 Environment: ISOTROPE_PLUGIN, ISOTROPE_VENV (set by CMake).
 """
+import atexit
 import os
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ BIN = Path(os.environ["ISOTROPE_VENV"]) / "bin"
 MODELS = Path(__file__).resolve().parent.parent / "data/mace"
 MODEL = MODELS / "l1_c12.h5"  # H C N O, 4.5 Å, two layers with vectors
 CUTOFF = 4.5
+FOLDERS = tempfile.mkdtemp(prefix="isotrope_lammps_")
+atexit.register(shutil.rmtree, FOLDERS, ignore_errors=True)
 SYMBOLS = {1: "H", 6: "C", 7: "N", 8: "O", 11: "Na", 13: "Al", 17: "Cl", 29: "Cu"}
 PRESSURE = 1.6021765e6  # bar per eV/Å^3 as LAMMPS has it (units metal)
 
@@ -65,7 +69,7 @@ class Run:
 
     def __init__(self, ranks=1, arguments=()):
         self.ranks, self.arguments, self.environment = ranks, list(arguments), {}
-        self.folder = Path(tempfile.mkdtemp(prefix="isotrope_"))
+        self.folder = Path(tempfile.mkdtemp(dir=FOLDERS))
         self.script = []
 
     def start(self, system, model=MODEL, elements="H C O", style="isotrope precision double", coefficients=None, *,

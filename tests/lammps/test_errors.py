@@ -44,6 +44,11 @@ class Errors(unittest.TestCase):
             with self.subTest(coefficients=coefficients):
                 self.fails(Run(2).start(SYSTEM, coefficients=[coefficients]), message)
 
+    def test_new_settings_need_new_coefficients(self):
+        run = Run().start(SYSTEM).add("run 0", "pair_style isotrope precision single", "run 0").execute()
+        self.assertNotEqual(run.code, 0)
+        self.assertIn("ERROR: All pair coeffs are not set", run.output)
+
     def test_single_pairs(self):
         """LAMMPS itself refuses them, except under hybrid styles."""
         run = Run().start(SYSTEM, coefficients=[f"1 2 {MODEL} H C O"]).execute()

@@ -3,7 +3,7 @@
 import unittest
 
 import numpy as np
-from lammps_run import CUTOFF, PRESSURE, Run, random_system, rms
+from lammps_run import CUTOFF, MODELS, PRESSURE, Run, random_system, rms
 
 ORTHOGONAL = np.diag([11.0, 10.0, 9.5])
 TRICLINIC = [[10.5, 0, 0], [2.5, 10.0, 0], [-1.8, 3.0, 11.0]]
@@ -88,6 +88,20 @@ class Ranks(unittest.TestCase):
                     self.assertLessEqual(np.abs(nine[:6] - virial).max(), 1e-9)
                     self.assertLessEqual(np.abs(nine[6:] - virial[3:]).max(), 1e-9)
                     self.assertLessEqual(np.abs(atoms.forces.sum(axis=0)).max(), 1e-9)
+
+    def test_single_precision(self):
+        """Two floats travel in one double; this model has an odd number of them (5 channels, nine components)."""
+        model, system = MODELS / "l2_c5_residual.h5", random_system(40, TRICLINIC, 7, types=2)
+        options = {"model": model, "elements": "H O"}
+        reference = Run().start(system, **options).measure("double").go().atoms("double").forces
+        for ranks in (1, 2, 4):
+            run = Run(ranks)
+            for newton in ("on", "off"):
+                run.start(system, style="isotrope precision single", before=f"newton {newton}", **options).measure(newton)
+            run.go()
+            for newton in ("on", "off"):
+                with self.subTest(ranks=ranks, newton=newton):
+                    self.assertLessEqual(np.abs(run.atoms(newton).forces - reference).max(), 1e-4 * rms(reference))
 
 
 if __name__ == "__main__":
