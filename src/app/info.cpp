@@ -28,7 +28,7 @@ void print_model(const std::string& path, const JsonOutput& output) {
   json["parameters"] = record.parameters.size();
   json["hyperparameters"] = record.hyperparameters;
   json["training"] = record.training;
-  json["content_hash"] = content_hash(record);
+  json["content_hash"] = stated_hash(path);
   std::vector<std::string> energies;
   json["elements"] = nlohmann::json::array();
   for (std::size_t i = 0; i < record.elements.size(); ++i) {

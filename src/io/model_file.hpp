@@ -16,8 +16,12 @@ ModelRecord read_model(const std::string& path);
 /// Writes to a temporary file and renames it.
 void write_model(const std::string& path, const ModelRecord& record);
 
-/// The hash that write_model() stores: 16 hexadecimal digits.
+/// The hash that write_model() stores: 16 hexadecimal digits. A file of another writer (import scripts) may state another
+/// one for the same record, because the hyperparameters are hashed as they are spelled: see stated_hash().
 std::string content_hash(const ModelRecord& record);
+
+/// The hash that a file states; read_model() checks it.
+std::string stated_hash(const std::string& path);
 
 /// Whether an HDF5 file says that it is a model (attribute `format`); throws where it cannot be opened.
 bool is_model_file(const std::string& path);

@@ -48,6 +48,20 @@ class TestInfo(CommandLineTest):
         self.assert_error("data.h5: data set format version 2 is newer than 1, the newest that this isotrope reads: use a "
                           "newer isotrope", "info", "data.h5")
 
+    def test_model(self):
+        # A fixture that the Python importer wrote: its hash was computed there.
+        path = SOURCE / "tests/data/mace/l2_c5_residual.h5"
+        info = self.json_of("info", path, "--json")
+        self.assertEqual(info["kind"], "model")
+        self.assertEqual(info["architecture"], "mace")
+        with h5py.File(path) as model:
+            self.assertEqual(info["cutoff_angstrom"], model["cutoff"][()])
+            self.assertEqual(info["parameters"], sum(array.size for array in model["parameters"].values()))
+            self.assertEqual(info["content_hash"], model.attrs["content_hash"])
+            self.assertEqual(list(info["atomic_energies_ev"].values()), list(model["atomic_energies"]))
+        self.assertEqual(info["elements"], ["H", "O"])
+        self.assertIn("cutoff        4 Å\n", self.run_isotrope("info", path).stdout)
+
     def test_newer_model(self):
         with h5py.File(self.folder / "model.h5", "w") as model:
             model.attrs["format"] = np.bytes_("isotrope-model")  # a string of fixed length
