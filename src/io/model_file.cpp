@@ -150,7 +150,9 @@ std::string content_hash(const ModelRecord& record) {
   return hash_of(record, record.hyperparameters.dump());
 }
 
-std::string stated_hash(const std::string& path) { return hdf5::File::open(path).string_attribute("content_hash"); }
+std::string stated_hash(const std::string& path) {
+  return hdf5::File::open(path).string_attribute("content_hash");
+}
 
 bool is_model_file(const std::string& path) {
   hdf5::File file = hdf5::File::open(path);

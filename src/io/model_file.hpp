@@ -16,8 +16,8 @@ ModelRecord read_model(const std::string& path);
 /// Writes to a temporary file and renames it.
 void write_model(const std::string& path, const ModelRecord& record);
 
-/// The hash that write_model() stores: 16 hexadecimal digits. A file of another writer (import scripts) may state another
-/// one for the same record, because the hyperparameters are hashed as they are spelled: see stated_hash().
+/// The hash that write_model() stores: 16 hexadecimal digits. A file of another writer (import scripts) may state
+/// another one for the same record, because the hyperparameters are hashed as they are spelled: see stated_hash().
 std::string content_hash(const ModelRecord& record);
 
 /// The hash that a file states; read_model() checks it.
