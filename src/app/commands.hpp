@@ -18,6 +18,7 @@ struct Command {
 
 Action setup_convert(CLI::App& app);
 Action setup_info(CLI::App& app);
+Action setup_train(CLI::App& app);
 
 /// The subcommands in the order of the help page. A new one is a file src/app/NAME.cpp, its declaration and one line
 /// here.
@@ -25,6 +26,7 @@ inline const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"convert", "Turn DFT data into a data set", setup_convert},
       {"info", "Describe a model or a data set", setup_info},
+      {"train", "Train a potential on a data set", setup_train},
   };
   return table;
 }

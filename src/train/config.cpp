@@ -227,8 +227,6 @@ void read_length(YamlSection& root, TrainConfig& config) {
   config.epochs = count(root, "epochs", 0, 0);
   config.steps = count(root, "steps", 0, 0);
   config.time_limit = non_negative(root, "time_limit", 0);
-  if (config.epochs == 0 && config.steps == 0 && config.time_limit == 0)
-    root.refuse("epochs", "nothing says when to stop: set epochs, steps or time_limit (seconds)");
 }
 
 }  // namespace
@@ -260,6 +258,8 @@ TrainConfig read_config(const std::string& file) {
   config.validate_every = read_interval(root, "validate_every", config.validate_every);
   config.checkpoint_every = read_interval(root, "checkpoint_every", config.checkpoint_every);
   root.finish();
+  if (config.epochs == 0 && config.steps == 0 && config.time_limit == 0)
+    root.refuse("epochs", "nothing says when to stop: set epochs, steps or time_limit (seconds)");
   if (config.schedule.kind == ScheduleConfig::Kind::plateau && config.data.validation.empty() &&
       config.data.validation_fraction == 0)
     root.refuse("schedule", "kind plateau follows the validation loss, but data.validation is none");

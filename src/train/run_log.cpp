@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "train/run_log.hpp"
 
-#include <unistd.h>
-
-#include <cstdio>
 #include <fstream>
 #include <sstream>
 
@@ -45,23 +42,13 @@ std::string clock(double seconds) {
 }  // namespace
 
 RunLog::RunLog(std::string csv_path, std::int64_t resumed_step, bool silent)
-    : path_(std::move(csv_path)), silent_(silent), terminal_(!silent && isatty(STDERR_FILENO) != 0) {
-  start_ = last_tick_ = std::chrono::steady_clock::now();
+    : path_(std::move(csv_path)), silent_(silent) {
   if (!silent_) write_text_file(path_, resumed_step > 0 ? earlier_rows(path_, resumed_step) : header);
-}
-
-RunLog::~RunLog() {
-  clear_line();
-}
-
-void RunLog::clear_line() {
-  if (line_is_open_) fmt::print(stderr, "\r\033[K");
-  line_is_open_ = false;
 }
 
 void RunLog::point(const CurvePoint& p) {
   if (silent_) return;
-  clear_line();
+  progress_.interrupt();
   const ErrorSums& e = p.errors;
   std::string validation;
   if (e.energies > 0) validation += fmt::format("  E {:.2f} meV/atom", 1e3 * e.energy_mae());
@@ -75,20 +62,11 @@ void RunLog::point(const CurvePoint& p) {
   require(file.good(), "cannot write the learning curve '{}': is the disk full?", path_);
 }
 
-void RunLog::tick(const RunProgress& progress) {
-  if (!terminal_) return;
-  const auto now = std::chrono::steady_clock::now();
-  if (first_fraction_ < 0) first_fraction_ = progress.fraction;
-  if (now - last_tick_ < std::chrono::milliseconds(500)) return;
-  last_tick_ = now;
-  const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double done = progress.fraction - first_fraction_;
-  const std::string eta = done > 0 ? clock(seconds * (1 - progress.fraction) / done) : "?";
-  clear_line();
-  fmt::print(stderr, "{:3.0f} %  step {}  loss {:.3e}  ETA {}", 100 * progress.fraction, progress.step, progress.loss,
-             eta);
-  std::fflush(stderr);
-  line_is_open_ = true;
+void RunLog::tick(double fraction, std::int64_t step, double loss) {
+  if (silent_ || !progress_.due()) return;
+  if (first_fraction_ < 0) first_fraction_ = fraction;
+  const double part = fraction < 1 ? (fraction - first_fraction_) / (1 - first_fraction_) : 1;
+  progress_.update(part, fmt::format("step {}, loss {:.3e}", step, loss));
 }
 
 }  // namespace isotrope

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <chrono>
 #include <cstdint>
 #include <string>
 
+#include "core/progress.hpp"
 #include "train/loss.hpp"
 
 namespace isotrope {
@@ -19,32 +19,22 @@ struct CurvePoint {
   double structures_per_second = 0;
 };
 
-/// How much is done, out of what the limits allow: for the ETA.
-struct RunProgress {
-  std::int64_t step = 0;
-  double fraction = 0;  ///< of the run, 0 to 1
-  double loss = 0;
-};
-
 /// Tells how a run goes: plain lines in the log, a line with an ETA on a terminal, and the learning curve as a CSV file
 /// that is complete after every point. A silent one (other ranks) does nothing.
 class RunLog {
  public:
   /// Keeps the rows of an earlier part of the run up to `resumed_step`; 0 starts a new file.
   RunLog(std::string csv_path, std::int64_t resumed_step, bool silent);
-  ~RunLog();
 
   void point(const CurvePoint& point);
-  void tick(const RunProgress& progress);
+  /// `fraction` of the run is done.
+  void tick(double fraction, std::int64_t step, double loss);
 
  private:
-  void clear_line();
-
   std::string path_;
-  bool silent_, terminal_;
-  bool line_is_open_ = false;
-  double first_fraction_ = -1;
-  std::chrono::steady_clock::time_point start_, last_tick_;
+  bool silent_;
+  Progress progress_{"training"};
+  double first_fraction_ = -1;  ///< of a resumed run: what was done before
 };
 
 }  // namespace isotrope

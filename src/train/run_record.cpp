@@ -6,6 +6,7 @@
 #include "core/elements.hpp"
 #include "core/error.hpp"
 #include "core/version.hpp"
+#include "io/census.hpp"
 
 namespace isotrope {
 namespace {
@@ -29,12 +30,10 @@ std::string cell(double value) {
 }
 
 std::string census_lines(const char* name, const std::vector<Sample>& samples) {
-  const Census c = take_census(samples);
-  std::string text = fmt::format("  {:<11}{:>8} structures{:>9} atoms; with energy {}, forces {}, stress {}\n", name,
-                                 c.structures, c.atoms, c.energies, c.forces, c.stresses);
-  if (c.config_types.size() > 20) return text + fmt::format("{:13}{} config_types\n", "", c.config_types.size());
-  for (const auto& [type, count] : c.config_types)
-    text += fmt::format("{:13}{:>8} {}\n", "", count, type.empty() ? "(no config_type)" : type);
+  Census census;
+  for (const Sample& sample : samples) census.add(sample.structure);
+  std::string text = fmt::format("{}\n", name);
+  for (const std::string& line : census.lines()) text += "  " + line + '\n';
   return text;
 }
 
@@ -62,8 +61,8 @@ std::string error_table(const RunSummary& summary) {
 
 std::string setup_report(const TrainingData& data, const std::vector<int>& elements, const AtomicEnergies& e0,
                          const DataStatistics& statistics, const ModelRecord& record) {
-  std::string text = "data\n" + census_lines("train", data.train);
-  if (!data.validation.empty()) text += census_lines("validation", data.validation);
+  std::string text = census_lines("training structures", data.train);
+  if (!data.validation.empty()) text += census_lines("validation structures", data.validation);
   if (!data.isolated.empty()) text += fmt::format("  {} isolated atoms in the training files\n", data.isolated.size());
   text += fmt::format("atomic reference energies (eV) from {}\n", e0.source);
   for (std::size_t k = 0; k < elements.size(); ++k)

@@ -7,7 +7,7 @@
 
 namespace isotrope {
 
-double Schedule::progress_in_units(const Progress& progress) const {
+double Schedule::progress_in_units(const RunPosition& progress) const {
   switch (config_.unit) {
     case ScheduleConfig::Unit::steps:
       return static_cast<double>(progress.step);
@@ -18,7 +18,7 @@ double Schedule::progress_in_units(const Progress& progress) const {
   }
 }
 
-double Schedule::learning_rate(const Progress& progress) const {
+double Schedule::learning_rate(const RunPosition& progress) const {
   const ScheduleConfig& c = config_;
   double rate = base_;
   if (c.kind == ScheduleConfig::Kind::plateau) {

@@ -8,7 +8,7 @@
 namespace isotrope {
 
 /// Where a run stands: what the learning rate may depend on.
-struct Progress {
+struct RunPosition {
   std::int64_t step = 0;  ///< steps done
   double epochs = 0;      ///< epochs done, with the fraction of the present one
   double seconds = 0;     ///< time spent, over all parts of a resumed run
@@ -24,7 +24,7 @@ class Schedule {
   };
 
   Schedule(const ScheduleConfig& config, double learning_rate) : config_(config), base_(learning_rate) {}
-  double learning_rate(const Progress& progress) const;
+  double learning_rate(const RunPosition& progress) const;
   /// Plateau: after more than `patience` validations in a row without a better loss the rate falls by the factor.
   void validated(double loss);
 
@@ -32,7 +32,7 @@ class Schedule {
   void restore(const State& state) { state_ = state; }
 
  private:
-  double progress_in_units(const Progress& progress) const;
+  double progress_in_units(const RunPosition& progress) const;
 
   ScheduleConfig config_;
   double base_;

@@ -98,23 +98,11 @@ double residual_rms(const std::vector<Sample>& samples, const std::vector<int>& 
 
 }  // namespace
 
-Census take_census(const std::vector<Sample>& samples) {
-  Census census;
+std::vector<int> elements_of(const std::vector<Sample>& samples) {
   std::set<int> elements;
-  std::map<std::string, int> types;
-  for (const Sample& sample : samples) {
-    const Structure& s = sample.structure;
-    ++census.structures;
-    census.atoms += s.size();
-    census.energies += s.energy.has_value();
-    census.forces += !s.forces.empty();
-    census.stresses += s.stress.has_value();
-    elements.insert(s.numbers.begin(), s.numbers.end());
-    ++types[s.config_type];
-  }
-  census.elements.assign(elements.begin(), elements.end());
-  census.config_types.assign(types.begin(), types.end());
-  return census;
+  for (const Sample& sample : samples)
+    elements.insert(sample.structure.numbers.begin(), sample.structure.numbers.end());
+  return {elements.begin(), elements.end()};
 }
 
 AtomicEnergies find_atomic_energies(const DataConfig& config, const TrainingData& data,
@@ -152,7 +140,7 @@ double force_rms(const std::vector<Sample>& samples) {
 }
 
 double average_neighbours(const std::vector<Sample>& samples, double cutoff) {
-  const SpeciesMap species(take_census(samples).elements);
+  const SpeciesMap species(elements_of(samples));
   double edges = 0, atoms = 0;
   for (const Sample& sample : samples) {
     edges += static_cast<double>(make_graph(sample.structure, species, cutoff).edges());

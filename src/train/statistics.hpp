@@ -8,15 +8,8 @@
 
 namespace isotrope {
 
-/// What labels a set of structures has.
-struct Census {
-  int structures = 0;
-  std::int64_t atoms = 0;
-  int energies = 0, forces = 0, stresses = 0;  ///< structures that have the label
-  std::vector<int> elements;                   ///< atomic numbers, ascending
-  std::vector<std::pair<std::string, int>> config_types;
-};
-Census take_census(const std::vector<Sample>& samples);
+/// Atomic numbers that occur, ascending.
+std::vector<int> elements_of(const std::vector<Sample>& samples);
 
 /// E0 of every element, and how far sum E0 is from the energies: the root mean square over the training structures.
 struct AtomicEnergies {

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "io/model_file.hpp"
+#include "train/pair_fit.hpp"
 #include "train/run_record.hpp"
 #include "train/trainer.hpp"
 
@@ -62,13 +63,18 @@ TrainingOutcome train(const TrainConfig& config, const RunOptions& options, cons
                       const ModelFactory& models, const TrainingData& data) {
   if (!options.dry_run) check_output(config, options);
   DataStatistics statistics;
-  statistics.elements = take_census(data.train).elements;
+  statistics.elements = elements_of(data.train);
   check_elements(data, statistics.elements);
   const AtomicEnergies e0 = find_atomic_energies(config.data, data, statistics.elements);
   statistics.atomic_energies = e0.energies;
   statistics.force_rms = force_rms(data.train);
   statistics.average_neighbours = average_neighbours(data.train, cutoff_of(config));
-  const ModelRecord record = models.create(config.model, statistics, config.seed);
+  ModelRecord record = models.create(config.model, statistics, config.seed);
+  const PairFit pair = fit_pair_energy(record, data.train);
+  if (pair.fitted) {
+    log().info("pair potential fitted: forces of {:.3f} eV/Å leave {:.3f} eV/Å to the network", pair.force_rms_before,
+               pair.force_rms_after);
+  }
   log().info("{}", setup_report(data, statistics.elements, e0, statistics, record));
   if (options.dry_run) return {{}, record};
 

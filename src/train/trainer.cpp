@@ -110,7 +110,7 @@ void Trainer::step(const Indices& batch) {
           "the loss or its gradient is not finite at step {} (epoch {}): lower optimiser.learning_rate, set "
           "optimiser.gradient_clip, or look for a wrong structure near {}",
           state_.step + 1, state_.epoch + 1, data_.train[batch.front()].where());
-  optimiser_.step(state_.parameters, gradient, schedule_.learning_rate(progress()));
+  optimiser_.step(state_.parameters, gradient, schedule_.learning_rate(position()));
   average_.update(state_.parameters);
   potential_->set_parameters(state_.parameters);
   state_.loss_sum += loss;
@@ -126,7 +126,7 @@ void Trainer::advance() {
     state_.batch = 0;
     plan_present_epoch();
   }
-  log_->tick({state_.step, fraction_done(), state_.loss_sum / static_cast<double>(state_.loss_steps)});
+  log_->tick(fraction_done(), state_.step, state_.loss_sum / static_cast<double>(state_.loss_steps));
 }
 
 bool Trainer::is_due(const Interval& interval) const {
@@ -171,7 +171,7 @@ void Trainer::validate() {
   point.step = state_.step;
   point.epoch = state_.epoch;
   point.seconds = seconds();
-  point.learning_rate = schedule_.learning_rate(progress());
+  point.learning_rate = schedule_.learning_rate(position());
   point.train_loss = state_.loss_sum / static_cast<double>(state_.loss_steps);
   point.structures_per_second = structures_since_ / std::max(point.seconds - last_point_seconds_, 1e-9);
   log_->point(point);
@@ -218,14 +218,14 @@ double Trainer::seconds() const {
   return seconds_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
-Progress Trainer::progress() const {
+RunPosition Trainer::position() const {
   const double within = static_cast<double>(state_.batch) / static_cast<double>(plan_.size());
   return {state_.step, static_cast<double>(state_.epoch) + within, seconds_agreed_};
 }
 
 double Trainer::fraction_done() const {
   double done = 0;
-  const Progress p = progress();
+  const RunPosition p = position();
   if (config_.epochs > 0) done = std::max(done, p.epochs / static_cast<double>(config_.epochs));
   if (config_.steps > 0) done = std::max(done, static_cast<double>(p.step) / static_cast<double>(config_.steps));
   if (config_.time_limit > 0) done = std::max(done, seconds() / config_.time_limit);

@@ -71,7 +71,7 @@ class Trainer {
   bool is_due(const Interval& interval) const;
   bool reached_limit() const;
   double seconds() const;
-  Progress progress() const;
+  RunPosition position() const;
   double fraction_done() const;
 
   const TrainConfig& config_;
