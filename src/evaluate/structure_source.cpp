@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "evaluate/structure_source.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "io/reader.hpp"
+
+namespace isotrope {
+
+void check_elements(const Structure& structure, const SpeciesMap& species, const std::string& where,
+                    std::int64_t index) {
+  for (const int number : structure.numbers) {
+    if (species.find(number) >= 0) continue;
+    try {
+      species(number);
+    } catch (const Error& error) {
+      fail("{}: structure {}: {}", where, index, error.what());
+    }
+  }
+}
+
+/// Keeps every stride-th; when twice too many are held, every other one goes and the stride doubles.
+std::vector<IndexedStructure> sample_structures(const std::string& path, int count,
+                                                const std::function<bool(const Structure&)>& wanted) {
+  const auto reader = open_reader(path, "", {});
+  std::vector<IndexedStructure> kept;
+  std::int64_t stride = 1, accepted = 0, index = 0;
+  for (Structure s; reader->next(s); s = {}, ++index) {
+    if (!wanted(s) || accepted++ % stride != 0) continue;
+    kept.push_back({index, std::move(s)});
+    if (static_cast<int>(kept.size()) < 2 * count) continue;
+    for (int k = 0; k < count; ++k) kept[k] = std::move(kept[2 * k]);
+    kept.resize(count);
+    stride *= 2;
+  }
+  const auto held = static_cast<std::int64_t>(kept.size());
+  std::vector<IndexedStructure> chosen;
+  for (std::int64_t k = 0; k < std::min<std::int64_t>(count, held); ++k)
+    chosen.push_back(std::move(kept[k * held / std::min<std::int64_t>(count, held)]));
+  return chosen;
+}
+
+std::vector<Structure> first_structures(const std::string& path, std::int64_t atoms) {
+  const auto reader = open_reader(path, "", {});
+  std::vector<Structure> structures;
+  std::int64_t held = 0;
+  for (Structure s; held < atoms && reader->next(s); s = {}) {
+    held += s.size();
+    structures.push_back(std::move(s));
+  }
+  return structures;
+}
+
+}  // namespace isotrope
