@@ -29,6 +29,7 @@ Progress::~Progress() { interrupt(); }
 void Progress::interrupt() {
   if (line_open_) fmt::print(stderr, "\r\033[K");
   line_open_ = false;
+  last_ = Clock::now();
 }
 
 bool Progress::due() const {

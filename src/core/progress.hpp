@@ -15,7 +15,7 @@ class Progress {
   void update(double part, const std::string& detail);
   /// Whether the next update() would print: to spare making the text.
   bool due() const;
-  /// Takes the line off the terminal, before another line is printed; the next update() brings it back.
+  /// Takes the line off the terminal, before another line is printed; a later update() brings it back.
   void interrupt();
 
  private:

@@ -63,8 +63,8 @@ void RunLog::point(const CurvePoint& p) {
 }
 
 void RunLog::tick(double fraction, std::int64_t step, double loss) {
-  if (silent_ || !progress_.due()) return;
   if (first_fraction_ < 0) first_fraction_ = fraction;
+  if (silent_ || !progress_.due()) return;
   const double part = fraction < 1 ? (fraction - first_fraction_) / (1 - first_fraction_) : 1;
   progress_.update(part, fmt::format("step {}, loss {:.3e}", step, loss));
 }
