@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <cblas.h>
-
 #include <cstdio>
 #include <map>
 
+#include "app/blas_kernels.hpp"
 #include "app/commands.hpp"
 #include "core/error.hpp"
+#include "core/gemm.hpp"
 #include "core/log.hpp"
 #include "core/version.hpp"
 
@@ -51,7 +51,8 @@ int run(int argc, char** argv) {
 }  // namespace isotrope::app
 
 int main(int argc, char** argv) {
-  openblas_set_num_threads(1);  // MPI ranks are the parallelism; OpenBLAS would start one thread a core by itself
+  isotrope::app::choose_blas_kernels(argv);
+  isotrope::use_one_blas_thread();
   try {
     return isotrope::app::run(argc, argv);
   } catch (const std::exception& error) {

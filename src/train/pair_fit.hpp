@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <vector>
+
+#include "models/model_record.hpp"
+#include "train/training_data.hpp"
+
+namespace isotrope {
+
+struct PairFit {
+  bool fitted = false;
+  double force_rms_before = 0, force_rms_after = 0;  ///< of the labels, and of what the pair term leaves, eV/Å
+};
+
+/// A model with a pair term (`pair.weight`) starts from the pair potential that fits energies (less E0) and forces of
+/// `samples` best: ridge least squares over element pairs and radial basis functions. `scale` becomes the root mean
+/// square of the forces that remain, so the network starts with numbers of order one. Nothing happens to a model
+/// without the term.
+PairFit fit_pair_energy(ModelRecord& record, const std::vector<Sample>& samples);
+
+}  // namespace isotrope
