@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""The inputs and configurations of examples/ run as they are, for a few steps."""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+MODEL = ROOT / "tests/data/mace/l1_c12.h5"  # H C N O
+BIN = Path(os.environ["ISOTROPE_VENV"]) / "bin"
+sys.path.insert(0, str(ROOT / "scripts"))
+from energy_drift import read_run  # noqa: E402
+
+STEPS = 40
+
+
+def lammps(script, ranks, out):
+    """Runs an input in its folder; hands back its output."""
+    command = [BIN / "mpiexec", "-n", str(ranks), BIN / "lmp", "-in", script.name, "-log", "none",
+               "-var", "plugin", os.environ["ISOTROPE_PLUGIN"], "-var", "model", MODEL, "-var", "steps", str(STEPS), "-var", "out", out]
+    done = subprocess.run(command, cwd=script.parent, capture_output=True, text=True, timeout=240)
+    if done.returncode != 0 or "WARNING" in done.stdout:
+        raise AssertionError(f"{script}: exit code {done.returncode}\n{done.stderr}\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+class Examples(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="isotrope_examples_")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def test_lammps_inputs(self):
+        scripts = sorted(EXAMPLES.glob("*/in.*"))
+        self.assertGreaterEqual(len(scripts), 4)
+        for script in scripts:
+            with self.subTest(script=script.name):
+                out = self.folder / f"{script.name}.csv"
+                lammps(script, 2 if script.name == "in.box" else 1, out)
+                run = read_run(out)
+                self.assertEqual(run["atoms"][0], 72 if script.name == "in.box" else 9)
+                self.assertAlmostEqual(run["time_ps"][-1], STEPS * 0.0005)
+
+    def test_molecules_of_the_box_stay_where_they_are(self):
+        """No molecule moves as a whole, and none sees another: the energy is that of eight single ones."""
+        text = lammps(EXAMPLES / "03_lammps_ethanol/in.box", 2, self.folder / "box.csv")
+        neighbours = [line for line in text.splitlines() if line.startswith("Total # of neighbors")]
+        self.assertEqual(len(neighbours), 1)
+        self.assertLessEqual(int(neighbours[0].split("=")[1]), 8 * 9 * 8)
+
+    def test_training_files(self):
+        configurations = sorted(EXAMPLES.glob("*/*.yaml"))
+        self.assertTrue(configurations)
+        for path in configurations:
+            with self.subTest(path=path.name):
+                done = subprocess.run([os.environ["ISOTROPE_PROGRAM"], "train", path, "--dry-run"], cwd=self.folder,
+                                      capture_output=True, text=True, timeout=240)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(list(self.folder.iterdir()), [], "a dry run writes nothing")
+
+
+if __name__ == "__main__":
+    unittest.main()
