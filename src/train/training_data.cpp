@@ -144,6 +144,7 @@ std::vector<SourceFile> read_files(const std::vector<std::string>& names) {
   std::vector<SourceFile> files;
   for (const std::string& name : names) {
     const Dataset set = Dataset::open(name);
+    set.check_content();
     files.push_back({name, set.content_hash(), set.read_range(0, set.size())});
   }
   return files;
