@@ -19,6 +19,9 @@ struct Command {
 Action setup_convert(CLI::App& app);
 Action setup_info(CLI::App& app);
 Action setup_train(CLI::App& app);
+Action setup_evaluate(CLI::App& app);
+Action setup_check(CLI::App& app);
+Action setup_benchmark(CLI::App& app);
 
 /// The subcommands in the order of the help page. A new one is a file src/app/NAME.cpp, its declaration and one line
 /// here.
@@ -27,6 +30,9 @@ inline const std::vector<Command>& commands() {
       {"convert", "Turn DFT data into a data set", setup_convert},
       {"info", "Describe a model or a data set", setup_info},
       {"train", "Train a potential on a data set", setup_train},
+      {"evaluate", "Errors of a model against labelled data", setup_evaluate},
+      {"check", "Test a model for what physics demands: forces = -dE/dx, rotation, smoothness, ...", setup_check},
+      {"benchmark", "Time a model on one thread", setup_benchmark},
   };
   return table;
 }

@@ -57,6 +57,14 @@ void require_labels(const ErrorGroup& total, const std::string& where) {
           total.structures);
 }
 
+/// A number that is not finite would turn every mean into null.
+void check_prediction(const Labels& labels, const Prediction& p, int g, const std::string& where, std::int64_t index) {
+  bool finite = std::isfinite(p.energy[g]);
+  for (int i = labels.first_atom[g]; i < labels.first_atom[g + 1]; ++i)
+    finite &= std::isfinite(dot(p.forces[i], p.forces[i]));
+  require(finite, "{}: structure {}: the model's energy or forces are NaN or infinite", where, index);
+}
+
 double in_gpa(double ev_per_cubic_angstrom) {
   return ev_per_cubic_angstrom * units::ev_per_cubic_angstrom_in_bar * 1e-4;
 }
@@ -68,9 +76,9 @@ std::string cell(double value, double factor) {
 std::string row(const ErrorGroup& g, std::size_t width, bool stress) {
   const ErrorSums& s = g.sums;
   std::string text =
-      fmt::format("{:<{}}{:>11}{:>12}{:>10}{:>12}{:>10}", g.name, width, g.structures, cell(s.energy_mae(), 1e3),
+      fmt::format("{:<{}}{:>11}{:>13}{:>13}{:>13}{:>13}", g.name, width, g.structures, cell(s.energy_mae(), 1e3),
                   cell(s.energy_rmse(), 1e3), cell(s.force_mae(), 1e3), cell(s.force_rmse(), 1e3));
-  if (stress) text += fmt::format("{:>12}{:>10}", cell(in_gpa(s.stress_mae()), 1), cell(in_gpa(s.stress_rmse()), 1));
+  if (stress) text += fmt::format("{:>13}{:>13}", cell(in_gpa(s.stress_mae()), 1), cell(in_gpa(s.stress_rmse()), 1));
   return text + "\n";
 }
 
@@ -104,6 +112,7 @@ ErrorReport evaluate_errors(const Potential& potential, StructureReader& reader,
     }
     const Prediction& prediction = predict(pointers);
     for (int g = 0; g < labels.graphs(); ++g) {
+      check_prediction(labels, prediction, g, where, report.total.structures);
       if (sink) sink->add(report.total.structures, batch[g], prediction, g, labels.first_atom[g]);
       report.total.add(labels, prediction, g);
       if (group_by != GroupBy::none) group_named(report.groups, name_of(batch[g], group_by)).add(labels, prediction, g);
@@ -140,10 +149,10 @@ std::string error_table(const ErrorReport& report) {
   std::size_t width = report.total.name.size();
   for (const ErrorGroup& group : report.groups) width = std::max(width, group.name.size());
   width += 2;
-  std::string text = fmt::format("{:<{}}{:>11}{:>22}{:>22}", "", width, "", "energy, meV/atom", "forces, meV/Å");
-  if (stress) text += fmt::format("{:>22}", "stress, GPa");
-  text += fmt::format("\n{:<{}}{:>11}{:>12}{:>10}{:>12}{:>10}", "", width, "structures", "MAE", "RMSE", "MAE", "RMSE");
-  if (stress) text += fmt::format("{:>12}{:>10}", "MAE", "RMSE");
+  std::string text = fmt::format("{:<{}}{:>11}{:>26}{:>26}", "", width, "", "energy, meV/atom", "forces, meV/Å");
+  if (stress) text += fmt::format("{:>26}", "stress, GPa");
+  text += fmt::format("\n{:<{}}{:>11}{:>13}{:>13}{:>13}{:>13}", "", width, "structures", "MAE", "RMSE", "MAE", "RMSE");
+  if (stress) text += fmt::format("{:>13}{:>13}", "MAE", "RMSE");
   text += "\n";
   const bool one = report.groups.size() == 1;  // the same numbers as the total
   for (const ErrorGroup& group : report.groups) {

@@ -49,8 +49,8 @@ using Structures = std::span<const NamedStructure>;
 /// Forces against central finite differences of the energy (five points, fourth order), for all components of small
 /// structures, for `components` of each by lot in larger ones.
 CheckResult check_forces(const CheckedPotential& potential, Structures structures, int components = 60);
-/// Stress times volume against finite differences of the energy by strain, per atom. Molecules are put into a triclinic
-/// cell just larger than themselves.
+/// Stress times volume against finite differences of the energy by strain, per atom. What is not periodic in three
+/// directions is put into a triclinic cell just larger than itself.
 CheckResult check_stress(const CheckedPotential& potential, Structures structures);
 /// Energy per atom, forces and stress after a rotation, after a reflection: a note where the model does not claim that
 /// symmetry.

@@ -30,7 +30,7 @@ std::vector<IndexedStructure> sample_structures(const std::string& path, int cou
     if (!wanted(s) || accepted++ % stride != 0) continue;
     kept.push_back({index, std::move(s)});
     if (static_cast<int>(kept.size()) < 2 * count) continue;
-    for (int k = 0; k < count; ++k) kept[k] = std::move(kept[2 * k]);
+    for (int k = 1; k < count; ++k) kept[k] = std::move(kept[2 * k]);
     kept.resize(count);
     stride *= 2;
   }

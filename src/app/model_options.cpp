@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include "app/model_options.hpp"
+
+#include "core/error.hpp"
+#include "io/model_file.hpp"
+
+namespace isotrope::app {
+
+void ModelOptions::add_to(CLI::App& options) {
+  options.add_option("MODEL", model_, "Model file (.h5)")->required();
+  options.add_option("DATA", data_, "Data set (.h5), or a file that `convert` reads (.xyz)")->required();
+  options.add_option("--precision", precision_, "Of the network: single or double")->capture_default_str();
+}
+
+ModelRecord ModelOptions::read() const {
+  precision();
+  require(is_model_file(model_), "{}: expected a model as the first argument, found another HDF5 file", model_);
+  return read_model(model_);
+}
+
+std::unique_ptr<Potential> ModelOptions::load(const ModelRecord& record) const {
+  try {
+    return make_potential(record, precision());
+  } catch (const Error& error) {
+    fail("{}: {}", model_, error.what());
+  }
+}
+
+Precision ModelOptions::precision() const {
+  if (precision_ == "single") return Precision::single_precision;
+  require(precision_ == "double", "--precision: expected 'single' or 'double', found '{}'", precision_);
+  return Precision::double_precision;
+}
+
+}  // namespace isotrope::app
