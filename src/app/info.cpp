@@ -3,11 +3,13 @@
 
 #include "app/commands.hpp"
 #include "app/json_output.hpp"
+#include "app/kokkos_scope.hpp"
 #include "core/elements.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "io/census.hpp"
 #include "io/model_file.hpp"
+#include "models/potential.hpp"
 
 namespace isotrope::app {
 
@@ -18,13 +20,35 @@ struct InfoOptions {
   JsonOutput json;
 };
 
+const char* symmetry_name(Symmetry symmetry) {
+  return symmetry == Symmetry::o3 ? "O(3)" : symmetry == Symmetry::so3 ? "SO(3)" : "none";
+}
+const char* symmetry_text(Symmetry symmetry) {
+  return symmetry == Symmetry::o3    ? "O(3): rotations and reflections, exactly"
+         : symmetry == Symmetry::so3 ? "SO(3): rotations, exactly"
+                                     : "none built in";
+}
+
+/// What only the potential itself knows.
+PotentialInfo info_of(const std::string& path, const ModelRecord& record) {
+  KokkosScope kokkos;
+  try {
+    return make_potential(record, Precision::double_precision)->info();
+  } catch (const Error& error) {
+    fail("{}: {}", path, error.what());
+  }
+}
+
 void print_model(const std::string& path, const JsonOutput& output) {
   ModelRecord record = read_model(path);
+  const PotentialInfo info = info_of(path, record);
   nlohmann::json json;
   json["kind"] = "model";
   json["file"] = path;
   json["architecture"] = record.architecture;
   json["cutoff_angstrom"] = record.cutoff;
+  json["symmetry"] = symmetry_name(info.symmetry);
+  json["message_passing_layers"] = info.message_passing_layers;
   json["parameters"] = record.parameters.size();
   json["hyperparameters"] = record.hyperparameters;
   json["training"] = record.training;
@@ -43,6 +67,8 @@ void print_model(const std::string& path, const JsonOutput& output) {
   fmt::print("architecture  {}\n", record.architecture);
   fmt::print("elements, E0  {} eV\n", fmt::join(energies, ", "));
   fmt::print("cutoff        {} Å\n", record.cutoff);
+  fmt::print("symmetry      {}\n", symmetry_text(info.symmetry));
+  fmt::print("layers        {} that pass messages between atoms\n", info.message_passing_layers);
   fmt::print("parameters    {} in {} arrays\n", record.parameters.size(), record.parameters.entries().size());
   for (const auto& [key, value] : record.hyperparameters.items()) fmt::print("  {:<20}{}\n", key, value.dump());
   for (const auto& [key, value] : record.training.items()) fmt::print("training      {}: {}\n", key, value.dump());

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "evaluate/structure_source.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
+#include "core/elements.hpp"
 #include "core/error.hpp"
 #include "io/reader.hpp"
 
@@ -12,11 +15,10 @@ void check_elements(const Structure& structure, const SpeciesMap& species, const
                     std::int64_t index) {
   for (const int number : structure.numbers) {
     if (species.find(number) >= 0) continue;
-    try {
-      species(number);
-    } catch (const Error& error) {
-      fail("{}: structure {}: {}", where, index, error.what());
-    }
+    std::vector<std::string> known;
+    for (const int element : species.elements()) known.push_back(element_symbol(element));
+    fail("{}: structure {} has the element {}, which the model does not know: it was made for {}", where, index,
+         element_symbol(number), fmt::join(known, ", "));
   }
 }
 

@@ -10,7 +10,7 @@
 
 namespace isotrope {
 
-/// Throws for an element that the model does not know: "FILE: structure 12: ...".
+/// Throws for an element that the model does not know: "FILE: structure 12 has the element Cl, ...".
 void check_elements(const Structure& structure, const SpeciesMap& species, const std::string& where,
                     std::int64_t index);
 

@@ -20,7 +20,7 @@ struct Tolerance {
   static Tolerance of(Precision precision) {
     // Single precision: energies carry 1e-6 eV of rounding, so that only coarse steps can be read; a wrong formula
     // still shows.
-    if (precision == Precision::single_precision) return {1e-2, 2e-3, 1e-2, 1e-5, 1e-3, 1e-3, 2e-3};
+    if (precision == Precision::single_precision) return {1e-2, 2e-3, 3e-3, 5e-6, 2e-4, 1e-3, 3e-4};
     return {2e-4, 5e-5, 1e-7, 1e-10, 1e-10, 1e-5, 1e-7};
   }
 };
