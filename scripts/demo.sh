@@ -15,7 +15,7 @@ case "${1:-}" in
   --quick) seconds=20 nve_steps=4000 nvt_steps=4000 box_steps=1000 ;;
   *) echo "usage: scripts/demo.sh [--quick]" >&2; exit 1 ;;
 esac
-out=$root/out/demo
+out=out/demo
 bin=$root/.venv/bin
 model=$out/ethanol.h5
 export OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
@@ -45,7 +45,7 @@ check() { build/isotrope check "$model" data/ethanol_test.h5; }
 
 lammps() { # lammps RANKS NAME STEPS: runs in.NAME, leaves NAME.csv and NAME.log
   (cd examples/03_lammps_ethanol && "$bin/mpirun" -n "$1" "$bin/lmp" -in "in.$2" -var plugin "$root/build/isotropeplugin.so" \
-    -var model "$model" -var steps "$3" -var out "$out/$2.csv" -log "$out/$2.log" -screen none) \
+    -var model "$root/$model" -var steps "$3" -var out "$root/$out/$2.csv" -log "$root/$out/$2.log" -screen none) \
     || { tail -n 5 "$out/$2.log" >&2; return 1; }
 }
 
