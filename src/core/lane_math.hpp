@@ -4,7 +4,8 @@
 
 /// Elementary functions of lanes. The standard library's are slow for SIMD types, so exp is our own: argument reduction
 /// by ln 2 in two parts, Taylor polynomial on |r| <= ln(2)/2 (remainder below half an ulp), exponent set by integer
-/// arithmetic. Errors (tests/test_lane.cpp): below 2 ulp.
+/// arithmetic. Errors (tests/test_lane.cpp): below 2 ulp. Beyond the range of normal numbers the result stays at the
+/// range's ends (sigmoid needs no more); NaN stays NaN.
 namespace isotrope {
 
 KOKKOS_INLINE_FUNCTION float exp_lane(float x) {
@@ -23,12 +24,18 @@ inline V exp_polynomial(const V& r) {
   for (int k = Degree; k >= 1; --k) p = p * r * (T(1) / T(k)) + T(1);
   return p;
 }
+/// Into the range where the result is a normal number; NaN stays NaN, which min and max do not promise.
+template <class V>
+inline void clamp(V& x, const V& low, const V& high) {
+  stdx::where(x < low, x) = low;
+  stdx::where(x > high, x) = high;
+}
 }  // namespace detail
 
 template <class Abi>
 inline stdx::simd<float, Abi> exp_lane(stdx::simd<float, Abi> x) {
   using V = stdx::simd<float, Abi>;
-  x = stdx::min(stdx::max(x, V(-87.3F)), V(88.3F));
+  detail::clamp(x, V(-87.3F), V(88.3F));
   const auto n =
       stdx::static_simd_cast<stdx::rebind_simd_t<std::int32_t, V>>(x * 1.44269504F + stdx::copysign(V(0.5F), x));
   const V nf = stdx::static_simd_cast<V>(n);
@@ -40,7 +47,7 @@ inline stdx::simd<float, Abi> exp_lane(stdx::simd<float, Abi> x) {
 template <class Abi>
 inline stdx::simd<double, Abi> exp_lane(stdx::simd<double, Abi> x) {
   using V = stdx::simd<double, Abi>;
-  x = stdx::min(stdx::max(x, V(-708.0)), V(709.0));
+  detail::clamp(x, V(-708.0), V(709.0));
   const auto n =
       stdx::static_simd_cast<stdx::rebind_simd_t<std::int64_t, V>>(x * 1.4426950408889634 + stdx::copysign(V(0.5), x));
   const V nf = stdx::static_simd_cast<V>(n);
