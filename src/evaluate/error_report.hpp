@@ -42,7 +42,7 @@ class PredictionSink {
 ErrorReport evaluate_errors(const Potential& potential, StructureReader& reader, const std::string& where,
                             GroupBy group_by, int batch_atoms, PredictionSink* sink);
 
-/// The keys of `isotrope evaluate --json` for one group, docs/command-line.md; null where there is no label.
+/// The keys of `isotrope evaluate --json` for one group, docs/json-output.md; null where there is no label.
 nlohmann::json to_json(const ErrorGroup& group);
 nlohmann::json to_json(const ErrorReport& report);
 /// A row a group and one for the total: meV/atom, meV/Å, and GPa where stress is labelled.
