@@ -46,7 +46,8 @@ std::vector<int> independent_columns(const Eigen::MatrixXd& a, Eigen::MatrixXd& 
   }
   Eigen::MatrixXd picked(a.rows(), chosen.size());
   for (std::size_t k = 0; k < chosen.size(); ++k) picked.col(k) = a.col(chosen[k]);
-  mix = picked.colPivHouseholderQr().solve(a);
+  mix.resize(chosen.size(), a.cols());
+  if (!chosen.empty()) mix = picked.colPivHouseholderQr().solve(a);
   return chosen;
 }
 
@@ -123,6 +124,13 @@ ProductBasis::ProductBasis(const std::vector<CouplingTable>& tables, int l_max)
     values.push_back(t.value);
   }
   slots = static_cast<int>(begins.size());
+  // The kernels write what has a term; what has none would keep undefined memory.
+  for (int L_of = 0, first = 0; first < outputs; first += 2 * L_of++ + 1) {
+    for (int M = 0; M <= 2 * L_of; ++M) {
+      require(std::find(slot_output.begin(), slot_output.end(), first + M) != slot_output.end(),
+              "product basis: no coupling leads to L = {}, M = {}", L_of, M);
+    }
+  }
   begins.push_back(static_cast<int>(terms.size()));
   begin = to_device("isotrope::product::begin", begins);
   output = to_device("isotrope::product::output", slot_output);
