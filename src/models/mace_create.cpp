@@ -14,22 +14,26 @@ namespace {
 /// 1 / sqrt(E[silu(z)^2]) for standard normal z, as e3nn has it.
 constexpr double silu_norm = 1.6791767923989418;
 
+/// As the user wrote them, so that MaceShape checks them (a fraction for a whole number, say).
 nlohmann::json hyperparameters(const StrictJson& config, const DataStatistics& statistics) {
-  return {{"hidden_irreps", config.get<std::string>("hidden_irreps", "64x0e")},
-          {"l_max", config.get<int>("l_max", 3)},
-          {"layers", config.get<int>("layers", 2)},
-          {"correlation", config.get<int>("correlation", 3)},
-          {"num_bessel", config.get<int>("num_bessel", 8)},
-          {"cutoff_power", config.get<int>("cutoff_power", 5)},
-          {"radial_mlp", config.get<std::vector<int>>("radial_mlp", {64, 64, 64})},
-          {"readout_mlp", config.get<int>("readout_mlp", 16)},
+  const auto value = [&](const char* key, const nlohmann::json& otherwise) {
+    return config.contains(key) ? config.at(key) : otherwise;
+  };
+  return {{"hidden_irreps", value("hidden_irreps", "64x0e")},
+          {"l_max", value("l_max", 3)},
+          {"layers", value("layers", 2)},
+          {"correlation", value("correlation", 3)},
+          {"num_bessel", value("num_bessel", 8)},
+          {"cutoff_power", value("cutoff_power", 5)},
+          {"radial_mlp", value("radial_mlp", std::vector<int>{64, 64, 64})},
+          {"readout_mlp", value("readout_mlp", 16)},
           // Without self connection in the first layer and without shift an isolated atom has exactly E0.
           {"first_residual", false},
           {"average_neighbours", statistics.average_neighbours},
           {"scale", statistics.force_rms},
           {"shift", 0.0},
           {"activation_norm", silu_norm},
-          {"pair_energy", config.get<bool>("pair_energy", false)}};
+          {"pair_energy", value("pair_energy", true)}};
 }
 
 void add_couplings(const MaceShape& shape, ModelRecord& record) {

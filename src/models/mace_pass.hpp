@@ -33,6 +33,7 @@ struct MaceArrays {
     long edge_begin, edge_end;
   };
   std::vector<Chunk> chunks;
+  long most_numbers = 1 << 24;  ///< of the radial weights of a chunk with more than one receiver
 };
 
 /// One pass of MACE over a graph: forward and its adjoint, written once for plain numbers (energies and dE/dr) and for

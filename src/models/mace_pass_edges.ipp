@@ -8,10 +8,9 @@ namespace isotrope {
 /// that is one chunk (a training batch) keeps them for the adjoint, others evaluate them again.
 template <class A>
 void MacePass<A>::split_into_chunks() {
-  constexpr long most_numbers = 1 << 24;
   long widest = 1;
   for (const MaceLayer& layer : c_.plan->layers) widest = std::max<long>(widest, layer.convolution->weights * A::rows);
-  const long most_edges = most_numbers / widest;
+  const long most_edges = arrays_.most_numbers / widest;
   arrays_.chunks.clear();
   int begin = 0;
   while (begin < graph_.rows) {

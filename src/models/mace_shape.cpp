@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "models/mace_shape.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "models/strict_json.hpp"
 
@@ -14,6 +16,15 @@ std::vector<double> per_species(const StrictJson& json, const char* key, int spe
           "{}: '{}' must be a number or a list of {} numbers, one per element, found {}", json.where(), key, species,
           value.dump());
   return value.get<std::vector<double>>();
+}
+
+std::vector<int> widths(const StrictJson& json, const char* key) {
+  const nlohmann::json& value = json.at(key);
+  const auto good = [](const nlohmann::json& width) { return width.is_number_integer() && width > 0 && width <= 4096; };
+  require(value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), good),
+          "{}: '{}' must be a list of at least one whole number from 1 to 4096, found {}", json.where(), key,
+          value.dump());
+  return value.get<std::vector<int>>();
 }
 
 }  // namespace
@@ -40,7 +51,7 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
   s.correlation = json.integer("correlation", 1, 3);
   s.num_bessel = json.integer("num_bessel", 1, 64);
   s.cutoff_power = json.integer("cutoff_power", 2, 64);
-  s.radial_mlp = json.get<std::vector<int>>("radial_mlp");
+  s.radial_mlp = widths(json, "radial_mlp");
   s.readout_mlp = json.integer("readout_mlp", 1, 4096);
   s.first_residual = json.get<bool>("first_residual");
   s.average_neighbours = json.get<double>("average_neighbours");
@@ -52,7 +63,6 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
   s.cutoff = cutoff;
   require(s.average_neighbours > 0, "{}: 'average_neighbours' must be positive, found {}", json.where(),
           s.average_neighbours);
-  require(!s.radial_mlp.empty(), "{}: 'radial_mlp' needs at least one hidden layer", json.where());
   return s;
 }
 

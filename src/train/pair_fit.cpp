@@ -82,7 +82,7 @@ PairFit fit_pair_energy(ModelRecord& record, const std::vector<Sample>& samples)
     components += static_cast<double>(forces.size());
   }
   const double ridge = 1e-9 * normal.trace() / unknowns.size();
-  if (!(ridge > 0) || components == 0) return fit;
+  if (!(ridge > 0) || squares == 0) return fit;  // no edge, or no force to fit
   const Eigen::MatrixXd damped = normal + ridge * Eigen::MatrixXd::Identity(unknowns.size(), unknowns.size());
   const Eigen::VectorXd weights = damped.ldlt().solve(right);
 
@@ -96,12 +96,14 @@ PairFit fit_pair_energy(ModelRecord& record, const std::vector<Sample>& samples)
     }
   }
   fit = {true, std::sqrt(squares / components), std::sqrt(remaining / components)};
-  record.hyperparameters["scale"] = fit.force_rms_after;
+  // Labels that are a pair potential leave rounding: the scale of the network is then a floor, never zero.
+  const double scale = std::max(fit.force_rms_after, 1e-6 * fit.force_rms_before);
+  record.hyperparameters["scale"] = scale;
   const auto target = record.parameters["pair.weight"];
   for (int a = 0; a < unknowns.species; ++a) {
     for (int b = 0; b < unknowns.species; ++b) {
       for (int n = 0; n < unknowns.count; ++n) {
-        target[(a * unknowns.species + b) * unknowns.count + n] = weights[unknowns.at(a, b, n)] / fit.force_rms_after;
+        target[(a * unknowns.species + b) * unknowns.count + n] = weights[unknowns.at(a, b, n)] / scale;
       }
     }
   }

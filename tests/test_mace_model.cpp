@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// A fresh MACE model (create_mace), its isolated atoms, what it refuses, and its passes in chunks of receivers.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.hpp"
+#include "geometry/forces.hpp"
+#include "models/mace.hpp"
+#include "models/mace_pass.hpp"
+#include "support/layer_checks.hpp"
+#include "support/random_structure.hpp"
+
+namespace isotrope {
+namespace {
+
+nlohmann::json small_config() {
+  return {{"architecture", "mace"}, {"cutoff", 4.0},   {"hidden_irreps", "5x0e+5x1o"}, {"l_max", 2}, {"num_bessel", 5},
+          {"radial_mlp", {7, 9}},   {"readout_mlp", 6}};
+}
+DataStatistics statistics() {
+  return {{1, 8}, {-13.5, -430.25}, 9.5, 1.25};
+}
+std::string error_of(const nlohmann::json& config) {
+  try {
+    create_model(config, statistics(), 1);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+std::string error_with(const char* key, const nlohmann::json& value) {
+  nlohmann::json config = small_config();
+  config[key] = value;
+  return error_of(config);
+}
+
+// ---- create_mace ---------------------------------------------------------------------------------------------------
+
+TEST(CreateMace, SeedDecidesTheWeights) {
+  const ModelRecord a = create_model(small_config(), statistics(), 7),
+                    b = create_model(small_config(), statistics(), 7);
+  const ModelRecord c = create_model(small_config(), statistics(), 8);
+  EXPECT_EQ(a.parameters.values(), b.parameters.values());
+  for (const auto& entry : a.parameters.entries()) {
+    const auto of_a = a.parameters[entry.name], of_c = c.parameters[entry.name];
+    const bool pair = entry.name == "pair.weight";
+    for (std::size_t k = 0; k < entry.size; ++k) EXPECT_EQ(of_a[k] == of_c[k], pair) << entry.name;
+    if (pair) {
+      for (const double weight : of_a) EXPECT_EQ(weight, 0);
+    }
+  }
+}
+
+TEST(CreateMace, IsolatedAtomHasNoInteractionAndNoForce) {
+  ModelRecord record = create_model(small_config(), statistics(), 3);
+  for (double& weight : record.parameters["pair.weight"]) weight = 0.3;
+  for (const Precision precision : {Precision::single_precision, Precision::double_precision}) {
+    const auto potential = make_potential(record, precision);
+    for (const int number : {1, 8}) {
+      Structure atom;
+      atom.numbers = {number};
+      atom.positions = {Vec3{0.1, 0.2, 0.3}};
+      const Graph graph = make_graph(atom, SpeciesMap(record.elements), record.cutoff);
+      NoHalo halo;
+      Result result;
+      potential->evaluate(graph, halo, *potential->make_workspace(), result);
+      EXPECT_EQ(result.atom_energy, (std::vector<double>{0}));
+      EXPECT_TRUE(result.dE_dr.empty());
+    }
+  }
+}
+
+TEST(CreateMace, RefusesWhatItDoesNotKnow) {
+  EXPECT_EQ(error_of(small_config()), "no error");
+  EXPECT_EQ(error_with("hidden_irrep", "8x0e"), "model: unknown key 'hidden_irrep'; did you mean 'hidden_irreps'?");
+  EXPECT_EQ(error_with("architecture", "mice"), "unknown architecture 'mice': this build knows mace");
+  nlohmann::json config = small_config();
+  config.erase("cutoff");
+  EXPECT_EQ(error_of(config), "model: key 'cutoff' is missing");
+  EXPECT_EQ(error_with("cutoff", -1), "model: 'cutoff' must be positive (Å), found -1");
+}
+
+TEST(CreateMace, RefusesIrrepsThatMaceDoesNotHave) {
+  for (const char* irreps : {"8x0e+4x1o", "8x0e+8x1e", "8x1o", "8x0e+8x2e", "4x0e+4x1o+4x2e+4x3o"}) {
+    EXPECT_EQ(error_with("hidden_irreps", irreps),
+              fmt::format("hidden_irreps '{}': MACE needs the same number of channels for each l = 0 ... L, L at most "
+                          "2, natural parity, such as 64x0e+64x1o",
+                          irreps));
+  }
+}
+
+TEST(CreateMace, RefusesNumbersOfTheWrongKind) {
+  const std::string where = "hyperparameters of architecture mace: ";
+  EXPECT_EQ(error_with("l_max", 2.5), where + "'l_max' must be a whole number, found 2.5");
+  EXPECT_EQ(error_with("l_max", 4), where + "'l_max' must be between 1 and 3, found 4");
+  EXPECT_EQ(error_with("layers", true), where + "'layers' must be a whole number, found true");
+  EXPECT_EQ(error_with("hidden_irreps", 8), where + "'hidden_irreps' has the wrong type: 8");
+  EXPECT_EQ(error_with("pair_energy", 1), where + "'pair_energy' has the wrong type: 1");
+  for (const nlohmann::json& bad :
+       {nlohmann::json::array(), nlohmann::json{64, 0}, nlohmann::json{64, 7.5}, nlohmann::json(64)}) {
+    EXPECT_EQ(error_with("radial_mlp", bad),
+              where + "'radial_mlp' must be a list of at least one whole number from 1 to 4096, found " + bad.dump());
+  }
+}
+
+// ---- chunks of receivers -------------------------------------------------------------------------------------------
+
+struct Outputs {
+  std::vector<double> energy, g_r, gradient;
+  std::size_t chunks = 0;
+};
+
+template <class A>
+void run(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, long most_numbers, Outputs& out) {
+  const MaceShape shape =
+      MaceShape::from(record.hyperparameters, static_cast<int>(record.elements.size()), record.cutoff);
+  const MaceWeights plan = plan_weights<double>(shape, record.parameters, coupling_tables(record, shape));
+  View<double> weights;
+  plan.plan.prepare<double>(record.parameters.values(), weights);
+  const auto frequencies = to_device("frequencies", record.tables.at("bessel.frequencies").values);
+  const auto scale = to_device("scale", shape.scale);
+  DeviceGraph rows;
+  rows.build(graph, shape.species);
+  if (A::dual) rows.set_tangent(graph, tangent.dr, tangent.energy);
+  MaceArrays<A> arrays;
+  arrays.most_numbers = most_numbers;
+  NoHalo halo;
+  const View<double> weight_gradient("gradient", plan.plan.size());
+  MacePass<A> pass({&shape,
+                    &plan,
+                    {shape.num_bessel, shape.cutoff_power, shape.cutoff, frequencies.data()},
+                    scale.data(),
+                    weights.data()},
+                   rows, halo, arrays, A::dual ? weight_gradient.data() : nullptr);
+  pass.forward();
+  pass.backward();
+  out.chunks = arrays.chunks.size();
+  if constexpr (A::dual) {
+    out.gradient.assign(record.parameters.size(), 0);
+    plan.plan.add_gradient<double>(weight_gradient, out.gradient);
+  } else {
+    out.energy = test::part(test::read_numbers<A>(arrays.energy.view()).v, 0, rows.rows);
+    out.g_r = test::part(test::read_numbers<A>(arrays.g_r.view()).v, 0, 3 * rows.edges);
+  }
+}
+
+Outputs run_both(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, long most_numbers) {
+  Outputs out;
+  run<WithTangent<double>>(record, graph, tangent, most_numbers, out);
+  run<Plain<double>>(record, graph, tangent, most_numbers, out);
+  return out;
+}
+
+/// A large graph passes its edges in chunks; the size of these must not show.
+TEST(MacePass, ChunksOfReceiversGiveTheSameNumbers) {
+  testing_support::Generator generator(11);
+  const Mat3 cell{Vec3{5.1, 0.3, 0}, Vec3{-0.4, 5.6, 0.2}, Vec3{0.1, 0.5, 5.3}};
+  Structure s = testing_support::random_structure(generator, 9, cell, {true, true, true});
+  nlohmann::json config = small_config();
+  config["layers"] = 3;
+  ModelRecord record = create_model(config, statistics(), 5);
+  SplitMix random(2);
+  for (double& weight : record.parameters["pair.weight"]) weight = random.normal();
+  const Graph graph = make_graph(s, SpeciesMap(record.elements), record.cutoff);
+  LossTangent tangent;
+  tangent.energy = {0.7};
+  for (long e = 0; e < graph.edges(); ++e) tangent.dr.push_back({random.normal(), random.normal(), random.normal()});
+
+  const Outputs one = run_both(record, graph, tangent, 1 << 24);
+  EXPECT_EQ(one.chunks, 1u);
+  std::size_t fewer = 100;
+  for (const long most_numbers : {1L, 2000L, 6000L}) {
+    const Outputs many = run_both(record, graph, tangent, most_numbers);
+    EXPECT_GT(many.chunks, 1u);
+    EXPECT_LT(many.chunks, fewer);
+    fewer = many.chunks;
+    test::expect_close(many.energy, one.energy, 1e-12);
+    test::expect_close(many.g_r, one.g_r, 1e-12);
+    test::expect_close(many.gradient, one.gradient, 1e-12);
+  }
+}
+
+}  // namespace
+}  // namespace isotrope
