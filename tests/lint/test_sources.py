@@ -22,8 +22,8 @@ def find(pattern, paths, strip=True):
     return found
 
 
-def below(paths, *folders):
-    return any(str(paths).startswith(folder) for folder in folders)
+def below(path, *folders):
+    return any(str(path).startswith(folder) for folder in folders)
 
 
 class Sources(unittest.TestCase):
@@ -54,11 +54,13 @@ class Sources(unittest.TestCase):
 
     def test_kernels_have_names(self):
         """Labels make profiles readable; the prefix tells ours from those of a host program."""
-        call = r"\b(?:parallel_(?:for|reduce|scan)|for_each|for_channels|for_teams)\s*\(\s*"
+        plain, ours = r"\bparallel_(?:for|reduce|scan)\s*\(\s*", r"\b(?:for_each|for_channels|for_teams)\s*\(\s*"
         paths = [path for path in files(*CPP, under=["src", "pair_styles"]) if path.name != "loops.hpp"]
         found, kernels = [], 0
         for path in paths:
             text = without_comments((ROOT / path).read_text(encoding="utf-8"))
+            # Readers have loops of their own that are called for_each.
+            call = plain + "|" + ours if below(path, "src/core", "src/so3", "src/layers", "src/models") else plain
             for match in re.finditer(call, text):
                 kernels += 1
                 if text[:match.start()].endswith("std::") or text[match.end():].startswith('"isotrope::'):
