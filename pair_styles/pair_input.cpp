@@ -67,6 +67,21 @@ void check_charge(const std::string& file, const PotentialInfo& info, const Pair
           info.architecture);
 }
 
+bool parse_radial(const std::string& text) {
+  // Not "table": that is a pair style, and hybrid would take it for one.
+  if (text == "tabulated") return true;
+  if (text == "exact") return false;
+  fail("pair_style: radial is exact or tabulated, found '{}'", text);
+}
+
+std::string tabulate(Potential& potential, const PairSettings& settings) {
+  if (!settings.tabulated.value_or(settings.precision == Precision::single_precision)) return "";
+  const auto report = potential.tabulate_radial(default_table_tolerance);
+  if (!report) return "";
+  return fmt::format("isotrope: radial functions from tables of {} knots, relative error {:.0e} (slopes {:.0e})\n",
+                     report->knots, report->value_error, report->slope_error);
+}
+
 std::string describe(const std::vector<std::string>& words, const PotentialInfo& info, Precision precision) {
   std::string text =
       fmt::format("isotrope: {}: architecture {}, {} message passing exchanges, cutoff {} A, {} precision\n", words[2],
@@ -82,11 +97,12 @@ PairSettings parse_pair_settings(const std::vector<std::string>& words) {
   PairSettings settings;
   for (std::size_t k = 0; k < words.size(); k += 2) {
     const std::string& keyword = words[k];
-    require(keyword == "precision" || keyword == "charge" || keyword == "multiplicity",
-            "pair_style: unknown keyword '{}'; the keywords are precision, charge, multiplicity", keyword);
+    require(keyword == "precision" || keyword == "radial" || keyword == "charge" || keyword == "multiplicity",
+            "pair_style: unknown keyword '{}'; the keywords are precision, radial, charge, multiplicity", keyword);
     require(k + 1 < words.size(), "pair_style: {} needs a value", keyword);
     const std::string& value = words[k + 1];
     if (keyword == "precision") settings.precision = parse_precision(value);
+    if (keyword == "radial") settings.tabulated = parse_radial(value);
     if (keyword == "charge") settings.charge = parse_integer(keyword, value);
     if (keyword == "multiplicity") {
       settings.multiplicity = parse_integer(keyword, value);
@@ -106,7 +122,7 @@ PairModel load_pair_model(const std::vector<std::string>& words, int types, bool
   for (int t = 0; t < types; ++t) model.species.push_back(species_of(words[3 + t], words[2], info, hybrid));
   require(std::any_of(model.species.begin(), model.species.end(), [](int s) { return s >= 0; }),
           "every atom type is NULL in pair_coeff: name the element of at least one");
-  model.summary = describe(words, info, settings.precision);
+  model.summary = describe(words, info, settings.precision) + tabulate(*model.potential, settings);
   return model;
 }
 

@@ -12,6 +12,7 @@ namespace isotrope {
 /// What follows `pair_style isotrope`.
 struct PairSettings {
   Precision precision = Precision::double_precision;
+  std::optional<bool> tabulated;    ///< radial functions; not said: in single precision
   std::optional<int> charge;        ///< e
   std::optional<int> multiplicity;  ///< 2S+1
 };

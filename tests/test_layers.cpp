@@ -221,7 +221,7 @@ struct EmbeddingCase : LayerCase {
     const auto g_y = store_numbers<A>(part(gy, edges * count, edges * harmonics));
     const View<double> g_r("g_r", 3 * edges);
     if constexpr (!A::dual) {
-      embed_edges_backward<typename A::Real>(basis(), l_max, -1, edges, r.data(), g_radial.data(), g_y.data(),
+      embed_edges_backward<typename A::Real>(basis(), l_max, -1, edges, r.data(), g_radial.data(), g_y.data(), nullptr,
                                              g_r.data());
     }
     return read_numbers<Plain<double>>(g_r);

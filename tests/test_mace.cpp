@@ -128,6 +128,51 @@ TEST_P(MaceParity, LossGradientEqualsAutograd) {
   }
 }
 
+/// Tables stand for the radial networks within the tolerance that was asked for, and vanish with new parameters.
+TEST_P(MaceParity, TablesAreWithinTheirTolerance) {
+  const MaceFixture fixture = testing::read_fixture(GetParam());
+  const auto potential = make_potential(fixture.model, Precision::double_precision);
+  double errors[2];
+  for (const double tolerance : {1e-3, 1e-6}) {
+    const auto report = potential->tabulate_radial(tolerance);
+    ASSERT_TRUE(report.has_value());
+    EXPECT_LE(report->value_error, tolerance);
+    EXPECT_LE(report->slope_error, tolerance);
+    double worst = 0;
+    for (const auto& expected : fixture.structures) {
+      const Evaluation e = evaluate(*potential, {&expected.structure});
+      for (int i = 0; i < expected.structure.size(); ++i) {
+        const Vec3 difference = e.forces[i] - expected.forces[i];
+        worst = std::max(worst, std::sqrt(dot(difference, difference)) / std::max(rms(expected.forces), 0.1));
+      }
+    }
+    errors[tolerance < 1e-4] = worst;
+  }
+  EXPECT_LE(errors[1], 1e-5);
+  EXPECT_GT(errors[0], errors[1]);
+  potential->set_parameters(fixture.model.parameters.values());
+  for (const auto& structure : fixture.structures) compare(*potential, structure, 1e-11, 1e-10);
+}
+
+TEST(MaceTables, ForcesAreTheDerivativeOfTheTabulatedEnergy) {
+  const MaceFixture fixture = testing::read_fixture("l1_c8_pair");
+  const auto potential = make_potential(fixture.model, Precision::double_precision);
+  potential->tabulate_radial(1e-2);
+  Structure moved = fixture.structures[0].structure;
+  const Evaluation here = evaluate(*potential, {&moved});
+  const double step = 1e-5;
+  for (int k = 0; k < 3; ++k) {
+    double energy[2];
+    for (const int side : {0, 1}) {
+      moved = fixture.structures[0].structure;
+      moved.positions[1][k] += side ? step : -step;
+      energy[side] = 0;
+      for (const double e : evaluate(*potential, {&moved}).result.atom_energy) energy[side] += e;
+    }
+    EXPECT_LE(std::abs(here.forces[1][k] + (energy[1] - energy[0]) / (2 * step)), 1e-7);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Fixtures, MaceParity, ::testing::ValuesIn(names),
                          [](const auto& info) { return std::string(info.param); });
 

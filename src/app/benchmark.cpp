@@ -24,7 +24,16 @@ struct BenchmarkOptions {
   int repeats = 20;
   int atoms = 200;
   bool train = false;
+  std::string radial;
 };
+
+/// The pair style's default: tables in single precision.
+bool tabulated(const BenchmarkOptions& options) {
+  require(options.radial.empty() || options.radial == "exact" || options.radial == "tabulated",
+          "--radial: expected 'exact' or 'tabulated', found '{}'", options.radial);
+  if (options.radial.empty()) return options.model.precision() == Precision::single_precision;
+  return options.radial == "tabulated";
+}
 
 /// Of this process so far, bytes (Linux counts in KiB).
 std::int64_t peak_memory() {
@@ -92,11 +101,13 @@ nlohmann::json measure(const BenchmarkOptions& options) {
   Graph graph;
   const Timing list =
       time_repeats(options.repeats, [&] { graph = make_graph(pointers, species, potential->info().cutoff); });
+  const bool tables = tabulated(options) && potential->tabulate_radial(default_table_tolerance).has_value();
   const Timing evaluation = time_evaluation(*potential, graph, options.repeats);
   const double atoms = graph.owned, microseconds = 1e6 / atoms;
   nlohmann::json json = {{"model", options.model.model()},
                          {"data", options.model.data()},
                          {"precision", options.model.precision_name()},
+                         {"radial", tables ? "tabulated" : "exact"},
                          {"structures", structures.size()},
                          {"atoms", graph.owned},
                          {"neighbours_per_atom", static_cast<double>(graph.edges()) / atoms},
@@ -117,8 +128,9 @@ nlohmann::json measure(const BenchmarkOptions& options) {
 
 void print_report(const nlohmann::json& j) {
   const auto number = [&](const char* key) { return j.at(key).get<double>(); };
-  fmt::print("{} in {} precision, {} thread{}\n", j.at("model").get<std::string>(),
-             j.at("precision").get<std::string>(), j.at("threads").get<int>(), j.at("threads") == 1 ? "" : "s");
+  fmt::print("{} in {} precision, radial functions {}, {} thread{}\n", j.at("model").get<std::string>(),
+             j.at("precision").get<std::string>(), j.at("radial").get<std::string>(), j.at("threads").get<int>(),
+             j.at("threads") == 1 ? "" : "s");
   fmt::print("{} structures of {}: {} atoms, {:.1f} neighbours each\n\n", j.at("structures").get<int>(),
              j.at("data").get<std::string>(), j.at("atoms").get<int>(), number("neighbours_per_atom"));
   fmt::print("{:<20}{:>10}{:>10}\n", "microseconds/atom", "best", "median");
@@ -152,6 +164,7 @@ Action setup_benchmark(CLI::App& app) {
   app.add_option("--repeats", o->repeats, "Timed repeats, after a warm-up")->capture_default_str();
   app.add_option("--atoms", o->atoms, "Structures from the start of DATA until there are so many atoms")
       ->capture_default_str();
+  app.add_option("--radial", o->radial, "exact or tabulated (the pair style's default: tabulated in single precision)");
   app.add_flag("--train", o->train, "Time a training step too: loss, gradient, Adam");
   return [o] { return run(*o); };
 }

@@ -7,8 +7,8 @@
 
 namespace isotrope {
 
-/// All trainable numbers of a potential in one flat array, with a table of names: optimiser, EMA, MPI, checkpoint and model file
-/// see one vector. Row-major, unpadded, independent of lane width and of the precision that kernels run in.
+/// All trainable numbers of a potential in one flat array, with a table of names: optimiser, EMA, MPI, checkpoint and
+/// model file see one vector. Row-major, unpadded, independent of lane width and of the precision that kernels run in.
 class Parameters {
  public:
   struct Entry {

@@ -24,7 +24,9 @@ std::string duration(double seconds) {
 
 Progress::Progress(std::string what) : what_(std::move(what)), terminal_(isatty(STDERR_FILENO) != 0) {}
 
-Progress::~Progress() { interrupt(); }
+Progress::~Progress() {
+  interrupt();
+}
 
 void Progress::interrupt() {
   if (line_open_) fmt::print(stderr, "\r\033[K");

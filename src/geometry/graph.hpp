@@ -9,12 +9,14 @@
 
 namespace isotrope {
 
-/// A batch of structures, or one LAMMPS sub-domain, as a neighbour graph in compressed rows by receiving atom. Plain C++:
-/// it may be built on any thread. In training there are no ghosts (images live in `r`); in LAMMPS atoms are its local indices.
+/// A batch of structures, or one LAMMPS sub-domain, as a neighbour graph in compressed rows by receiving atom. Plain
+/// C++: it may be built on any thread. In training there are no ghosts (images live in `r`); in LAMMPS atoms are its
+/// local indices.
 struct Graph {
-  int owned = 0;                    ///< atoms whose energies are computed
-  int total = 0;                    ///< owned atoms and ghosts
-  std::vector<int> species;         ///< [total] index into the model's elements; -1: an atom of another potential, without edges
+  int owned = 0;  ///< atoms whose energies are computed
+  int total = 0;  ///< owned atoms and ghosts
+  std::vector<int>
+      species;  ///< [total] index into the model's elements; -1: an atom of another potential, without edges
   std::vector<std::int64_t> first;  ///< [owned + 1] row starts into `neighbour`
   std::vector<int> neighbour;       ///< [edges] sending atom, 0 <= j < total
   std::vector<Vec3> r;              ///< [edges] r_ij from the receiver to the neighbour, Å, in double

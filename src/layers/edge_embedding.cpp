@@ -54,6 +54,7 @@ struct EmbedBackward {
   double sign;
   const double* r;
   const T *g_radial, *g_harmonics;
+  const double* g_length;
   double* g_r;
 
   KOKKOS_FUNCTION void operator()(long e) const {
@@ -61,7 +62,7 @@ struct EmbedBackward {
     const double x = sign * r[3 * e], y = sign * r[3 * e + 1], z = sign * r[3 * e + 2];
     const Dual<double> length{sqrt(x * x + y * y + z * z), 1};
     const Dual<double> envelope = basis.scaled_envelope(length);
-    double slope = 0;
+    double slope = g_length ? g_length[e] : 0;
     for (int n = 0; n < basis.count; ++n) slope += g_radial[e * basis.count + n] * basis.value(n, length, envelope).t;
     const int count = (l_max + 1) * (l_max + 1);
     double g_y[81], g[3] = {slope * x / length.v, slope * y / length.v, slope * z / length.v};
@@ -81,9 +82,9 @@ void embed_edges(const BesselBasis& basis, int l_max, double sign, long edges, c
 
 template <class T>
 void embed_edges_backward(const BesselBasis& basis, int l_max, double sign, long edges, const double* r,
-                          const T* g_radial, const T* g_harmonics, double* g_r) {
+                          const T* g_radial, const T* g_harmonics, const double* g_length, double* g_r) {
   for_each("isotrope::embed_edges_backward", edges,
-           EmbedBackward<T>{basis, l_max, sign, r, g_radial, g_harmonics, g_r});
+           EmbedBackward<T>{basis, l_max, sign, r, g_radial, g_harmonics, g_length, g_r});
 }
 
 template void embed_edges<Plain<float>>(const BesselBasis&, int, double, long, const double*, const double*, float*,
@@ -95,8 +96,8 @@ template void embed_edges<WithTangent<float>>(const BesselBasis&, int, double, l
 template void embed_edges<WithTangent<double>>(const BesselBasis&, int, double, long, const double*, const double*,
                                                double*, Dual<double>*);
 template void embed_edges_backward(const BesselBasis&, int, double, long, const double*, const float*, const float*,
-                                   double*);
+                                   const double*, double*);
 template void embed_edges_backward(const BesselBasis&, int, double, long, const double*, const double*, const double*,
-                                   double*);
+                                   const double*, double*);
 
 }  // namespace isotrope

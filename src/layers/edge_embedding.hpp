@@ -12,9 +12,9 @@ template <class A>
 void embed_edges(const BesselBasis& basis, int l_max, double sign, long edges, const double* r, const double* dr,
                  typename A::Real* radial, typename A::Num* harmonics);
 
-/// dE/dr [edge][3] from the adjoints of the radial basis and of the harmonics.
+/// dE/dr [edge][3] from the adjoints of the radial basis, of the harmonics, and of the length (null: none).
 template <class T>
 void embed_edges_backward(const BesselBasis& basis, int l_max, double sign, long edges, const double* r,
-                          const T* g_radial, const T* g_harmonics, double* g_r);
+                          const T* g_radial, const T* g_harmonics, const double* g_length, double* g_r);
 
 }  // namespace isotrope

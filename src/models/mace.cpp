@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "layers/feature_exchange.hpp"
 #include "models/mace_pass.hpp"
+#include "models/mace_tables.hpp"
 
 namespace isotrope {
 namespace {
@@ -23,6 +24,9 @@ class Mace final : public Potential {
        const std::vector<double>& frequencies)
       : shape_(shape),
         plan_(plan_weights<T>(shape, record.parameters, tables)),
+        names_(record.parameters),
+        couplings_(tables),
+        host_frequencies_(frequencies),
         frequencies_(to_device("isotrope::mace::frequencies", frequencies)),
         scale_(to_device("isotrope::mace::scale", shape.scale)) {
     info_.architecture = record.architecture;
@@ -39,7 +43,16 @@ class Mace final : public Potential {
 
   const PotentialInfo& info() const override { return info_; }
   std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<MaceWorkspace<T>>(); }
-  void set_parameters(std::span<const double> values) override { plan_.plan.prepare<T>(values, weights_); }
+  void set_parameters(std::span<const double> values) override {
+    values_.assign(values.begin(), values.end());
+    tables_.layers.clear();
+    plan_.plan.prepare<T>(values, weights_);
+  }
+
+  std::optional<TableReport> tabulate_radial(double tolerance) override {
+    tables_ = isotrope::tabulate_radial<T>(shape_, names_, values_, couplings_, host_frequencies_, tolerance);
+    return tables_.report;
+  }
 
   void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
     auto& scratch = static_cast<MaceWorkspace<T>&>(workspace);
@@ -66,8 +79,11 @@ class Mace final : public Potential {
  private:
   template <class A>
   typename MacePass<A>::Constants constants() const {
-    const BesselBasis basis{shape_.num_bessel, shape_.cutoff_power, shape_.cutoff, frequencies_.data()};
-    return {&shape_, &plan_, basis, scale_.data(), weights_.data()};
+    const bool tables = !A::dual && !tables_.layers.empty();
+    // Tables leave the radial basis to the pair term alone.
+    const int count = tables && !shape_.pair_energy ? 0 : shape_.num_bessel;
+    const BesselBasis basis{count, shape_.cutoff_power, shape_.cutoff, frequencies_.data()};
+    return {&shape_, &plan_, basis, scale_.data(), weights_.data(), tables ? &tables_.layers : nullptr};
   }
 
   void collect(const Graph& graph, const MaceWorkspace<T>& scratch, Result& result) const {
@@ -86,6 +102,10 @@ class Mace final : public Potential {
 
   MaceShape shape_;
   MaceWeights plan_;
+  Parameters names_;
+  std::vector<CouplingTable> couplings_;
+  std::vector<double> host_frequencies_, values_;
+  MaceTables<T> tables_;
   View<double> frequencies_, scale_;
   View<T> weights_;
   PotentialInfo info_;

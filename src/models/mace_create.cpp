@@ -33,7 +33,7 @@ nlohmann::json hyperparameters(const StrictJson& config, const DataStatistics& s
           {"scale", statistics.force_rms},
           {"shift", 0.0},
           {"activation_norm", silu_norm},
-          {"pair_energy", value("pair_energy", true)}};
+          {"pair_energy", value("pair_energy", false)}};
 }
 
 void add_couplings(const MaceShape& shape, ModelRecord& record) {

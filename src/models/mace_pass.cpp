@@ -39,6 +39,7 @@ void MacePass<A>::backward() {
   if constexpr (!A::dual) {
     arrays_.g_radial.zeros(graph_.edges * c_.basis.count);
     arrays_.g_harmonics.zeros(graph_.edges * harmonics);
+    if (tabulated()) arrays_.g_length.zeros(graph_.edges);
   }
   if (c_.shape->pair_energy) {
     pair_energy_backward<A>(graph_, c_.shape->species, c_.basis.count, c_.weights + c_.plan->pair,
@@ -50,7 +51,8 @@ void MacePass<A>::backward() {
   for (int t = c_.shape->layers - 1; t >= 0; --t) interact_backward(t);
   if constexpr (!A::dual) {
     embed_edges_backward<T>(c_.basis, c_.shape->l_max, sign_, graph_.edges, graph_.r.data(), arrays_.g_radial.data(),
-                            arrays_.g_harmonics.data(), arrays_.g_r.reserve(3 * graph_.edges));
+                            arrays_.g_harmonics.data(), tabulated() ? arrays_.g_length.data() : nullptr,
+                            arrays_.g_r.reserve(3 * graph_.edges));
   }
 }
 

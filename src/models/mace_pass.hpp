@@ -5,6 +5,7 @@
 #include "layers/device_graph.hpp"
 #include "layers/edge_embedding.hpp"
 #include "layers/halo.hpp"
+#include "layers/radial_table.hpp"
 #include "models/mace_weights.hpp"
 
 namespace isotrope {
@@ -27,13 +28,15 @@ struct MaceArrays {
   Buffer<T> g_harmonics, g_couplings;
   Buffer<T> table, table_up, g_table, g_table_up;
   Buffer<T> g_out, g_in, g_up, g_mid, g_message, g_a, g_b, g_readout, g_readout_hidden;
+  Buffer<double> g_length;     ///< [edges] dE/d|r| by way of tables
   Buffer<double> energy, g_r;  ///< [rows], [edges][3]
   struct Chunk {
     int row_begin, row_end;
     long edge_begin, edge_end;
   };
   std::vector<Chunk> chunks;
-  long most_numbers = 1 << 24;  ///< of the radial weights of a chunk with more than one receiver
+  long most_numbers = 1 << 24;    ///< of the radial weights of a chunk with more than one receiver
+  long most_tabulated = 1 << 16;  ///< the same where they come from tables: as much as stays in cache
 };
 
 /// One pass of MACE over a graph: forward and its adjoint, written once for plain numbers (energies and dE/dr) and for
@@ -46,8 +49,9 @@ class MacePass {
     const MaceShape* shape;
     const MaceWeights* plan;
     BesselBasis basis;
-    const double* scale;  ///< [species], on the device
-    const T* weights;     ///< prepared
+    const double* scale;                                         ///< [species], on the device
+    const T* weights;                                            ///< prepared
+    const std::vector<std::unique_ptr<RadialTable<T>>>* tables;  ///< [layers] in place of the radial networks, or null
   };
   MacePass(const Constants& constants, DeviceGraph& graph, Halo& halo, MaceArrays<A>& arrays, T* weight_gradient);
 
@@ -72,6 +76,7 @@ class MacePass {
 
   Features<A> input_of(int t);  ///< of layer t; the output of the last layer for t = layers
   Features<A> features(Buffer<T>& buffer, const Layout& layout, long atoms);
+  bool tabulated() const { return !A::dual && c_.tables; }
   bool sender_gradient_wanted(int t) const { return t > 0 || A::dual; }
 
   Constants c_;

@@ -10,7 +10,7 @@ template <class A>
 void MacePass<A>::split_into_chunks() {
   long widest = 1;
   for (const MaceLayer& layer : c_.plan->layers) widest = std::max<long>(widest, layer.convolution->weights * A::rows);
-  const long most_edges = arrays_.most_numbers / widest;
+  const long most_edges = (tabulated() ? arrays_.most_tabulated : arrays_.most_numbers) / widest;
   arrays_.chunks.clear();
   int begin = 0;
   while (begin < graph_.rows) {
@@ -27,9 +27,13 @@ void MacePass<A>::radial_and_couplings(int t, const typename MaceArrays<A>::Chun
   auto& arrays = arrays_.layers[t];
   const long edges = chunk.edge_end - chunk.edge_begin;
   const int harmonics = (c_.shape->l_max + 1) * (c_.shape->l_max + 1);
-  layer.radial.template forward<A>(c_.weights, edges,
-                                   arrays_.radial.data() + chunk.edge_begin * c_.basis.count * A::rows, arrays.radial,
-                                   arrays.radial_weights.reserve(edges * layer.convolution->weights * A::rows));
+  T* weights = arrays.radial_weights.reserve(edges * layer.convolution->weights * A::rows);
+  if (tabulated()) {
+    (*c_.tables)[t]->evaluate(edges, graph_.r.data() + 3 * chunk.edge_begin, weights);
+  } else {
+    const T* basis = arrays_.radial.data() + chunk.edge_begin * c_.basis.count * A::rows;
+    layer.radial.template forward<A>(c_.weights, edges, basis, arrays.radial, weights);
+  }
   if (!layer.convolution->couplings_are_harmonics) {
     couple<A>(*layer.convolution, edges, harmonics, arrays_.harmonics.data() + chunk.edge_begin * harmonics,
               arrays.couplings.reserve(edges * layer.convolution->couplings));
@@ -77,10 +81,15 @@ void MacePass<A>::convolve_chunks_backward(int t, const Features<A>& g_mid, cons
       couple_backward<T>(convolution, edges, harmonics, g_couplings,
                          arrays_.g_harmonics.data() + chunk.edge_begin * harmonics);
     }
-    layer.radial.template backward<A>(c_.weights, edges, arrays_.radial.data() + chunk.edge_begin * count * A::rows,
-                                      arrays.radial, arrays.radial_weights.data(),
-                                      A::dual ? nullptr : arrays_.g_radial.data() + chunk.edge_begin * count,
-                                      weight_gradient_);
+    if (tabulated()) {
+      (*c_.tables)[t]->backward(edges, graph_.r.data() + 3 * chunk.edge_begin, arrays.radial_weights.data(),
+                                arrays_.g_length.data() + chunk.edge_begin);
+    } else {
+      layer.radial.template backward<A>(c_.weights, edges, arrays_.radial.data() + chunk.edge_begin * count * A::rows,
+                                        arrays.radial, arrays.radial_weights.data(),
+                                        A::dual ? nullptr : arrays_.g_radial.data() + chunk.edge_begin * count,
+                                        weight_gradient_);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,15 @@ class Workspace {
   virtual ~Workspace() = default;
 };
 
+/// How close tabulated radial functions are to the networks that they stand for.
+struct TableReport {
+  int knots = 0;                            ///< of the largest table
+  double value_error = 0, slope_error = 0;  ///< largest, relative to the largest value and slope
+};
+
+/// What inference in single precision uses unless it is told otherwise: well below the rounding of the network.
+inline constexpr double default_table_tolerance = 1e-6;
+
 struct Result {
   std::vector<double> atom_energy;  ///< [owned] interaction energy (without E0), eV; 0 for species -1
   std::vector<Vec3> dE_dr;          ///< [edges] derivative of the total energy by r_ij, eV/Å
@@ -62,6 +72,11 @@ class Potential {
 
   /// New values, in the order of the record's table; rebuilds what is derived from them.
   virtual void set_parameters(std::span<const double> values) = 0;
+
+  /// From now on evaluate() reads radial functions from tables whose relative error is below `tolerance`, until the
+  /// parameters change. For inference: faster, but no longer exact. A model without radial networks stays as it is and
+  /// returns nothing.
+  virtual std::optional<TableReport> tabulate_radial(double /*tolerance*/) { return std::nullopt; }
 };
 
 /// Numbers of a training set that a fresh model starts from.

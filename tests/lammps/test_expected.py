@@ -22,6 +22,20 @@ class Expected(unittest.TestCase):
                     with self.subTest(model=model.name, structure=expected.name, ranks=ranks):
                         self.compare(expected, run.atoms(f"k{k}"), row)
 
+    def test_tabulated_radial_functions_are_close(self):
+        model = MODELS / "l1_c12.h5"
+        structures = expected_structures(model)
+        run = Run(2)
+        for k, expected in enumerate(structures):
+            run.start(expected.system, model=model, elements=expected.elements,
+                      style="isotrope precision double radial tabulated").measure(f"k{k}")
+        run.go()
+        self.assertRegex(run.output, r"radial functions from tables of \d+ knots, relative error \de-\d\d")
+        errors = [np.abs(run.atoms(f"k{k}").forces - expected.forces).max() / max(1.0, rms(expected.forces))
+                  for k, expected in enumerate(structures)]
+        self.assertLessEqual(max(errors), 1e-5)
+        self.assertGreater(max(errors), 1e-12)  # they are tables
+
     def compare(self, expected, found, row):
         atoms = len(expected.forces)
         self.assertLessEqual(abs(row["c_E[1]"] - expected.interaction) / atoms, 1e-10)
