@@ -126,8 +126,10 @@ TEST_F(Extxyz, ReportSaysWhatWasUsed) {
   Structure structure;
   while (reader->next(structure)) continue;
   EXPECT_EQ(reader->progress(), 1);
-  EXPECT_EQ(reader->report(), (std::vector<std::string>{"energy from 'energy' in 1 of 2 structures",
-                                                        "charge from 'total_charge' in 1 of 2 structures"}));
+  std::vector<std::string> lines;
+  for (const Finding& finding : reader->report()) lines.push_back(finding.line());
+  EXPECT_EQ(lines, (std::vector<std::string>{"energy from 'energy' in 1 of 2 structures",
+                                             "charge from 'total_charge' in 1 of 2 structures"}));
   ReadOptions named;
   named.energy_key = "E0";
   reader = open_reader(path, "extxyz", named);
@@ -144,6 +146,33 @@ TEST_F(Extxyz, GroupAndConfigTypeFromEntries) {
   EXPECT_EQ(s.config_type, "H2O");
   EXPECT_EQ(error(water_with("run=2"), options),
             "frame 0 (line 2): no entry 'temperature', which --group '{temperature}K, run {run}' asks for");
+}
+
+TEST_F(Extxyz, ReadingGoesOnAfterABadFrame) {
+  std::string path =
+      folder.write("a.xyz", water_with("energy=-5") + water_with("energy=nan") + water_with("energy=-7"));
+  auto reader = open_reader(path, "", {});
+  Structure structure;
+  ASSERT_TRUE(reader->next(structure));
+  try {
+    reader->next(structure);
+    ADD_FAILURE() << "expected an error";
+  } catch (const EntryError& error) {
+    EXPECT_EQ(error.entry(), "frame 1");
+    EXPECT_EQ(error.what(), path + ": frame 1 (line 7): the energy is NaN or infinity");
+  }
+  ASSERT_TRUE(reader->next(structure));
+  EXPECT_EQ(structure.energy, -7);
+  EXPECT_FALSE(reader->next(structure));
+}
+
+TEST_F(Extxyz, ChargeOfTheUserFillsWhatIsMissing) {
+  ReadOptions options;
+  options.charge = 1;
+  options.multiplicity = 2;
+  EXPECT_EQ(read(water_with("charge=-1"), options).charge, -1);
+  EXPECT_EQ(read(water_with("charge=-1"), options).multiplicity, 2);
+  EXPECT_EQ(read(water_with(""), options).charge, 1);
 }
 
 TEST_F(Extxyz, ErrorsNameFrameAndLine) {
@@ -171,9 +200,9 @@ TEST_F(Extxyz, ErrorsNameFrameAndLine) {
 
 TEST_F(Extxyz, UnknownFormat) {
   EXPECT_EQ(error_of([&] { open_reader("a.dat", "", {}); }),
-            "a.dat: the format cannot be told from the name: say --format (extxyz, isotrope)");
+            "a.dat: the format cannot be told from the name: say --format (extxyz, isotrope, omol25, pubchemqcr)");
   EXPECT_EQ(error_of([&] { open_reader("a.xyz", "extxy", {}); }),
-            "unknown format 'extxy', did you mean 'extxyz'? Known: extxyz, isotrope");
+            "unknown format 'extxy', did you mean 'extxyz'? Known: extxyz, isotrope, omol25, pubchemqcr");
 }
 
 TEST_F(Extxyz, WriterRoundTrip) {

@@ -61,10 +61,12 @@ nlohmann::json convert_file(const std::string& path, const ConvertOptions& optio
     census.add(structure);
     if (progress.due()) progress.update(reader->progress(), fmt::format("{} structures", structures));
   }
-  for (const std::string& line : reader->report()) log().info("{}: {}", path, line);
+  std::vector<std::string> lines;
+  for (const Finding& finding : reader->report()) lines.push_back(finding.line());
+  for (const std::string& line : lines) log().info("{}: {}", path, line);
   return {{"file", std::filesystem::path(path).filename().string()},
           {"structures", structures},
-          {"labels", reader->report()}};
+          {"labels", lines}};
 }
 
 int run(ConvertOptions& options) {
@@ -109,6 +111,9 @@ Action setup_convert(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--charge-key", read.charge_key, "Entry with the total charge in e (usual: charge, total_charge)");
   app.add_option("--multiplicity-key", read.multiplicity_key, "Entry with 2S+1 (usual: multiplicity)");
+  app.add_option("--charge", read.charge, "Total charge in e of structures that have none in the file");
+  app.add_option("--multiplicity", read.multiplicity, "2S+1 of structures that have none in the file");
+  app.add_option("--stage", read.stage, "Stage of PubChemQCR's relaxations: pm3, hf, DFT_1st, DFT_2nd");
   app.add_option("--config-type", read.config_type, "Kind of a structure, {KEY} stands for an entry of its frame")
       ->capture_default_str();
   app.add_option("--group", read.group, "Group of a structure, likewise: '{temperature}K'");

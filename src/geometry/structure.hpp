@@ -24,6 +24,8 @@ struct Structure {
   std::optional<int> multiplicity;  ///< 2S+1
   std::string config_type;          ///< as in the file, "" where absent
   std::string group;                ///< trajectory, CID or similar: what a split must not cut, "" where absent
+  std::optional<int> step;          ///< place in its trajectory, from 0
+  std::string split;                ///< set that it belongs to ("train", "validation", "test"), "" where none is said
   double weight = 1;                ///< of the whole structure in the loss
 
   int size() const { return static_cast<int>(numbers.size()); }

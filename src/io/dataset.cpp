@@ -201,7 +201,7 @@ class DatasetReader : public StructureReader {
     return true;
   }
   double progress() const override { return static_cast<double>(begin_ + place_) / dataset_.size(); }
-  std::vector<std::string> report() const override { return {"labels as in the data set"}; }
+  std::vector<Finding> report() const override { return {{"labels as in the data set"}}; }
 
  private:
   Dataset dataset_;
@@ -212,9 +212,7 @@ class DatasetReader : public StructureReader {
 }  // namespace
 
 std::unique_ptr<StructureReader> open_dataset_reader(const std::string& path, const ReadOptions& options) {
-  bool keys = options.energy_key || options.forces_key || options.stress_key || options.virial_key ||
-              options.charge_key || options.multiplicity_key;
-  require(!keys, "{}: a data set of isotrope has its labels in fixed places, keys are for other formats", path);
+  refuse_keys(options, path, "a data set of isotrope has its labels in fixed places");
   return std::make_unique<DatasetReader>(path);
 }
 

@@ -150,13 +150,17 @@ class Reader : public StructureReader {
       require(frames_ > 0, "{}: the file has no structures", path_);
       return false;
     }
-    structure = interpret_(frame);
-    check_structure(structure, frame.where);
-    ++frames_;
+    const long place = frames_++;
+    try {
+      structure = interpret_(frame);
+      check_structure(structure, frame.where);
+    } catch (const Error& error) {
+      throw EntryError(fmt::format("frame {}", place), error.what());
+    }
     return true;
   }
   double progress() const override { return bytes_ / size_; }
-  std::vector<std::string> report() const override { return interpret_.report(path_); }
+  std::vector<Finding> report() const override { return interpret_.report(path_); }
 
  private:
   std::string place() const { return fmt::format("{}: frame {} (line {})", path_, frames_, line_); }
@@ -231,6 +235,8 @@ void ExtxyzWriter::add(const Structure& structure) {
   if (!structure.config_type.empty()) fmt::print(file_, " config_type=\"{}\"", structure.config_type);
   if (!structure.group.empty()) fmt::print(file_, " group=\"{}\"", structure.group);
   if (structure.weight != 1) fmt::print(file_, " weight={}", structure.weight);
+  if (structure.step) fmt::print(file_, " step={}", *structure.step);
+  if (!structure.split.empty()) fmt::print(file_, " split=\"{}\"", structure.split);
   auto flag = [](bool value) { return value ? 'T' : 'F'; };
   fmt::print(file_, " pbc=\"{} {} {}\"\n", flag(periodic[0]), flag(periodic[1]), flag(periodic[2]));
   for (int i = 0; i < structure.size(); ++i) {

@@ -44,7 +44,7 @@ class Interpreter {
  public:
   explicit Interpreter(const ReadOptions& options);
   Structure operator()(const Frame& frame);
-  std::vector<std::string> report(const std::string& file) const;  ///< see StructureReader::report()
+  std::vector<Finding> report(const std::string& file) const;  ///< see StructureReader::report()
 
  private:
   /// A label: the option that names its key, its usual keys, and what else looks like it.

@@ -77,26 +77,6 @@ Mat3 symmetric_from(const std::vector<double>& v) {
   return {Vec3{v[0], v[5], v[4]}, {v[5], v[1], v[3]}, {v[4], v[3], v[2]}};  // Voigt: xx yy zz yz xz xy
 }
 
-/// Fills in {KEY} from the frame's entries.
-std::string expand(const std::string& pattern, const Frame& frame, const char* option) {
-  std::string result;
-  for (std::size_t at = 0; at < pattern.size();) {
-    std::size_t end = pattern[at] == '{' ? pattern.find('}', at) : std::string::npos;
-    if (end == std::string::npos) {
-      result += pattern[at++];
-      continue;
-    }
-    std::string key = pattern.substr(at + 1, end - at - 1);
-    bool alone = at == 0 && end + 1 == pattern.size();
-    auto found = frame.info.find(key);
-    if (found == frame.info.end() && alone) return "";
-    require(found != frame.info.end(), "{}: no entry '{}', which {} '{}' asks for", frame.where, key, option, pattern);
-    result += found->second;
-    at = end + 1;
-  }
-  return result;
-}
-
 }  // namespace
 
 Interpreter::Interpreter(const ReadOptions& options)
@@ -136,11 +116,19 @@ Structure Interpreter::operator()(const Frame& frame) {
   read_atoms(frame, structure);
   read_cell(frame, structure);
   read_labels(frame, structure);
-  structure.config_type = expand(options_.config_type, frame, "--config-type");
-  structure.group = expand(options_.group, frame, "--group");
+  const auto entry = [&](const std::string& key) {
+    auto found = frame.info.find(key);
+    return found == frame.info.end() ? std::nullopt : std::optional(found->second);
+  };
+  structure.config_type = expand_pattern(options_.config_type, entry, frame.where, "--config-type");
+  structure.group = expand_pattern(options_.group, entry, frame.where, "--group");
   if (auto weight = frame.info.find("weight"); weight != frame.info.end()) {
     structure.weight = parse_real(weight->second, frame.where + ": weight");
   }
+  if (auto step = entry("step"); step && step->find_first_not_of("0123456789") == step->npos && step->size() < 10) {
+    structure.step = std::stoi(*step);
+  }
+  structure.split = entry("split").value_or("");
   ++frames_;
   return structure;
 }
@@ -209,6 +197,8 @@ void Interpreter::read_labels(const Frame& frame, Structure& structure) {
   if (std::string key = choose(multiplicity_, keys, where); !key.empty()) {
     structure.multiplicity = parse_whole(frame.info.at(key), where + ": " + key);
   }
+  if (!structure.charge) structure.charge = options_.charge;
+  if (!structure.multiplicity) structure.multiplicity = options_.multiplicity;
   read_stress(frame, structure, keys);
 }
 
@@ -230,17 +220,17 @@ void Interpreter::read_stress(const Frame& frame, Structure& structure, const st
   structure.stress = symmetric_from(values);
 }
 
-std::vector<std::string> Interpreter::report(const std::string& file) const {
-  std::vector<std::string> lines;
+std::vector<Finding> Interpreter::report(const std::string& file) const {
+  std::vector<Finding> findings;
   for (const Label* label : {&energy_, &forces_, &stress_, &virial_, &charge_, &multiplicity_}) {
     for (const auto& [key, frames] : label->used) {
-      lines.push_back(fmt::format("{} from '{}' in {} of {} structures", label->name, key, frames, frames_));
+      findings.push_back({fmt::format("{} from '{}'", label->name, key), frames, frames_});
     }
     bool named = label->key && *label->key != "none";
     require(!named || !label->used.empty(), "{}: no structure has '{}', which {} names", file, label->key.value_or(""),
             label->option);
   }
-  return lines;
+  return findings;
 }
 
 }  // namespace isotrope::extxyz

@@ -13,6 +13,8 @@
 #include "core/nearest.hpp"
 #include "io/dataset.hpp"
 #include "io/extxyz.hpp"
+#include "io/omol25.hpp"
+#include "io/pubchemqcr.hpp"
 
 namespace isotrope {
 
@@ -91,24 +93,60 @@ const std::vector<Format>& formats() {
   static const std::vector<Format> table = {
       {"extxyz", "extended xyz", {".xyz", ".extxyz"}, open_extxyz},
       {"isotrope", "data set of isotrope", {".h5", ".hdf5"}, open_dataset_reader},
+      {"omol25", "OMol25", {".aselmdb"}, open_omol25, count_omol25, 20'000},
+      {"pubchemqcr", "PubChemQCR", {".lmdb"}, open_pubchemqcr, count_pubchemqcr, 1'000},
   };
   return table;
 }
 
-std::unique_ptr<StructureReader> open_reader(const std::string& path, const std::string& format,
-                                             const ReadOptions& options) {
+const Format& format_of(const std::string& path, const std::string& name) {
   std::string extension = std::filesystem::path(path).extension().string();
   std::vector<std::string> names;
   for (const Format& candidate : formats()) {
     const auto& known = candidate.extensions;
-    bool fits =
-        format.empty() ? std::find(known.begin(), known.end(), extension) != known.end() : candidate.name == format;
-    if (fits) return candidate.open(path, options);
+    bool fits = name.empty() ? std::find(known.begin(), known.end(), extension) != known.end() : candidate.name == name;
+    if (fits) return candidate;
     names.push_back(candidate.name);
   }
-  require(!format.empty(), "{}: the format cannot be told from the name: say --format ({})", path,
+  require(!name.empty(), "{}: the format cannot be told from the name: say --format ({})", path,
           fmt::join(names, ", "));
-  fail("unknown format '{}', did you mean '{}'? Known: {}", format, nearest(format, names), fmt::join(names, ", "));
+  fail("unknown format '{}', did you mean '{}'? Known: {}", name, nearest(name, names), fmt::join(names, ", "));
+}
+
+std::unique_ptr<StructureReader> open_reader(const std::string& path, const std::string& format,
+                                             const ReadOptions& options) {
+  return format_of(path, format).open(path, options);
+}
+
+std::string Finding::line() const {
+  return total == 0 ? text : fmt::format("{} in {} of {} {}", text, count, total, unit);
+}
+
+void refuse_keys(const ReadOptions& options, const std::string& path, const char* why, bool spin_keys) {
+  const bool keys = options.energy_key || options.forces_key || options.stress_key || options.virial_key ||
+                    (!spin_keys && (options.charge_key || options.multiplicity_key));
+  require(!keys, "{}: {}, keys are for other formats", path, why);
+}
+
+std::string expand_pattern(const std::string& pattern,
+                           const std::function<std::optional<std::string>(const std::string&)>& find,
+                           const std::string& where, const char* option) {
+  std::string result;
+  for (std::size_t at = 0; at < pattern.size();) {
+    std::size_t end = pattern[at] == '{' ? pattern.find('}', at) : std::string::npos;
+    if (end == std::string::npos) {
+      result += pattern[at++];
+      continue;
+    }
+    std::string key = pattern.substr(at + 1, end - at - 1);
+    bool alone = at == 0 && end + 1 == pattern.size();
+    const std::optional<std::string> found = find(key);
+    if (!found && alone) return "";
+    require(found.has_value(), "{}: no entry '{}', which {} '{}' asks for", where, key, option, pattern);
+    result += *found;
+    at = end + 1;
+  }
+  return result;
 }
 
 }  // namespace isotrope

@@ -59,7 +59,7 @@ class TestConvert(CommandLineTest):
         self.write("water.dat", WATER.format(energy="energy"))
         self.run_isotrope("convert", "water.dat", "water.dat", "--format", "extxyz", "-o", "data.h5")
         self.assertEqual(self.json_of("info", "data.h5", "--json")["structures"], 2)
-        self.assert_error("water.dat: the format cannot be told from the name: say --format (extxyz, isotrope)",
+        self.assert_error("water.dat: the format cannot be told from the name: say --format (extxyz, isotrope, omol25, pubchemqcr)",
                           "convert", "water.dat", "-o", "x.h5")
 
     def test_labels_in_other_spellings(self):
