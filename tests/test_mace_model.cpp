@@ -15,8 +15,8 @@ namespace isotrope {
 namespace {
 
 nlohmann::json small_config() {
-  return {{"architecture", "mace"}, {"cutoff", 4.0},   {"hidden_irreps", "5x0e+5x1o"}, {"l_max", 2}, {"num_bessel", 5},
-          {"radial_mlp", {7, 9}},   {"readout_mlp", 6}};
+  return {{"pair_energy", true}, {"architecture", "mace"}, {"cutoff", 4.0},        {"hidden_irreps", "5x0e+5x1o"},
+          {"l_max", 2},          {"num_bessel", 5},        {"radial_mlp", {7, 9}}, {"readout_mlp", 6}};
 }
 DataStatistics statistics() {
   return {{1, 8}, {-13.5, -430.25}, 9.5, 1.25};

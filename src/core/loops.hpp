@@ -6,10 +6,13 @@
 /// How loops over edges, atoms and channels map onto an execution space.
 namespace isotrope {
 
+/// Devices count in 32 bits unless told otherwise: too few for edges x channels.
+using Range = Kokkos::RangePolicy<Space, Kokkos::IndexType<long>>;
+
 /// f(i) for 0 <= i < n.
 template <class F>
 void for_each(const char* label, long n, const F& f) {
-  Kokkos::parallel_for(label, Kokkos::RangePolicy<Space>(0, n), f);
+  Kokkos::parallel_for(label, Range(0, n), f);
 }
 
 /// f(item, block) for every item and every block of channels (one lane each). Blocks of one item run on the same thread
@@ -29,7 +32,7 @@ struct ChannelLoop {
 template <class F>
 void for_channels(const char* label, int items, int blocks, const F& f) {
   const long n = device_build ? static_cast<long>(items) * blocks : items;
-  Kokkos::parallel_for(label, Kokkos::RangePolicy<Space>(0, n), ChannelLoop<F>{blocks, f});
+  Kokkos::parallel_for(label, Range(0, n), ChannelLoop<F>{blocks, f});
 }
 
 /// The threads that share the channels of one item. `sum` adds over lanes and threads; `once` lets one thread write.
@@ -84,7 +87,7 @@ struct TeamLoop {
 };
 template <class F>
 void for_teams(const char* label, int items, const F& f) {
-  Kokkos::parallel_for(label, Kokkos::RangePolicy<Space>(0, items), TeamLoop<F>{f});
+  Kokkos::parallel_for(label, Range(0, items), TeamLoop<F>{f});
 }
 #endif
 

@@ -4,9 +4,6 @@
 namespace isotrope {
 namespace {
 
-using HostSpace = Kokkos::HostSpace;
-using Unmanaged = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
-
 /// Host memory of the buffer's first `size` elements: the buffer itself on a host, a mirror that is copied back on a
 /// device.
 template <class T, class F>
