@@ -38,6 +38,8 @@ Structure example(int index) {
   s.config_type = index % 6 == 0 ? "" : fmt::format("type {}", index % 6);
   s.group = fmt::format("{}K", 300 * (index % 2));
   s.weight = 1 + index % 3;
+  if (index % 8 > 5) s.step = index % 8;
+  if (index % 9 == 8) s.split = "test";
   return s;
 }
 
@@ -54,6 +56,8 @@ void expect_equal(const Structure& a, const Structure& b) {
   EXPECT_EQ(a.config_type, b.config_type);
   EXPECT_EQ(a.group, b.group);
   EXPECT_EQ(a.weight, b.weight);
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.split, b.split);
 }
 
 std::string write_examples(const TemporaryFolder& folder, int count) {
@@ -144,6 +148,24 @@ TEST(Dataset, FirstStressInALaterBlock) {
   EXPECT_EQ(dataset.labels().stress, 1);
   expect_equal(dataset.read(4999), example(5));
   expect_equal(dataset.read(5000), example(4));
+}
+
+TEST(Dataset, FirstStepAndSplitInALaterBlock) {
+  TemporaryFolder folder;
+  Structure late = example(5);
+  late.step = 0;
+  late.split = "validation";
+  {
+    DatasetWriter writer(folder / "data.h5");
+    for (int i = 0; i < 5000; ++i) writer.add(example(5));
+    writer.add(late);
+    writer.commit({});
+  }
+  Dataset dataset = Dataset::open(folder / "data.h5");
+  dataset.check_content();
+  expect_equal(dataset.read(0), example(5));
+  expect_equal(dataset.read(4999), example(5));
+  expect_equal(dataset.read(5000), late);
 }
 
 TEST(Dataset, RegistryReaderStreamsTheSame) {

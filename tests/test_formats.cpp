@@ -26,9 +26,7 @@ std::vector<Structure> read_all(const std::string& path, const ReadOptions& opti
 std::vector<std::string> report_of(const std::string& path, const ReadOptions& options) {
   auto reader = open_reader(path, "", options);
   for (Structure s; reader->next(s);) continue;
-  std::vector<std::string> lines;
-  for (const Finding& finding : reader->report()) lines.push_back(finding.line());
-  return lines;
+  return lines_of(reader->report());
 }
 
 /// The bits of a number: equal also for two NaN.

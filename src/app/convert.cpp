@@ -1,91 +1,86 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/ranges.h>
 
-#include <filesystem>
+#include <map>
 
 #include "app/commands.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "core/progress.hpp"
 #include "core/version.hpp"
-#include "io/census.hpp"
-#include "io/extxyz.hpp"
-#include "io/reader.hpp"
+#include "io/conversion.hpp"
 
 namespace isotrope::app {
 
 namespace {
 
 struct ConvertOptions {
-  std::vector<std::string> inputs;
-  std::string output, format, level, stress_sign = "tension";
-  ReadOptions read;
+  ConversionRequest request;
+  std::string level, stress_sign = "tension", on_error = "stop", split;
+  SplitRule rule;
 };
 
-/// Where the structures go: a data set, or extended xyz for an output that ends in .xyz or .extxyz.
-struct Output {
-  std::unique_ptr<DatasetWriter> dataset;
-  std::unique_ptr<ExtxyzWriter> extxyz;
-
-  explicit Output(const std::string& path) {
-    std::string extension = std::filesystem::path(path).extension().string();
-    if (extension == ".xyz" || extension == ".extxyz")
-      extxyz = std::make_unique<ExtxyzWriter>(path);
-    else if (extension == ".h5" || extension == ".hdf5")
-      dataset = std::make_unique<DatasetWriter>(path);
-    else
-      fail("{}: expected an output that ends in .h5 (a data set) or .xyz (extended xyz)", path);
+std::optional<SplitRule> split_rule(const ConvertOptions& options) {
+  static const std::map<std::string, SplitRule::Kind> kinds = {{"structure", SplitRule::Kind::structure},
+                                                               {"group", SplitRule::Kind::group},
+                                                               {"pubchemqcr", SplitRule::Kind::pubchemqcr}};
+  if (options.split.empty()) {
+    require(options.rule.ratios.empty(), "--split-ratios needs --split structure, group or pubchemqcr");
+    return std::nullopt;
   }
-  void add(const Structure& structure) {
-    if (dataset)
-      dataset->add(structure);
-    else
-      extxyz->add(structure);
+  SplitRule rule = options.rule;
+  const auto found = kinds.find(options.split);
+  if (found == kinds.end()) {
+    require(options.split.ends_with(".json"),
+            "--split: expected structure, group, pubchemqcr or a file of ids that ends in .json, found '{}'",
+            options.split);
+    require(rule.ratios.empty(), "--split-ratios: {} says which structure is in which set", options.split);
+    rule.kind = SplitRule::Kind::file;
+    rule.file = options.split;
+  } else {
+    require(!rule.ratios.empty(), "--split {}: say --split-ratios, for example 0.8,0.1,0.1 (train, validation, test)",
+            options.split);
+    rule.kind = found->second;
   }
-  void commit(const nlohmann::json& provenance) {
-    if (dataset)
-      dataset->commit(provenance);
-    else
-      extxyz->commit();
-  }
-};
-
-/// Reads one file to its end; what was found in it, for the provenance.
-nlohmann::json convert_file(const std::string& path, const ConvertOptions& options, Output& output, Census& census) {
-  auto reader = open_reader(path, options.format, options.read);
-  Progress progress(path);
-  Structure structure;
-  long structures = 0;
-  for (; reader->next(structure); ++structures) {
-    output.add(structure);
-    census.add(structure);
-    if (progress.due()) progress.update(reader->progress(), fmt::format("{} structures", structures));
-  }
-  std::vector<std::string> lines;
-  for (const Finding& finding : reader->report()) lines.push_back(finding.line());
-  for (const std::string& line : lines) log().info("{}: {}", path, line);
-  return {{"file", std::filesystem::path(path).filename().string()},
-          {"structures", structures},
-          {"labels", lines}};
+  return rule;
 }
 
-int run(ConvertOptions& options) {
+void complete(ConvertOptions& options) {
   require(options.stress_sign == "tension" || options.stress_sign == "compression",
           "--stress-sign: expected 'tension' or 'compression' (which of them is positive), found '{}'",
           options.stress_sign);
-  options.read.stress_sign = options.stress_sign == "tension" ? 1 : -1;
-  nlohmann::json provenance = {{"program", fmt::format("isotrope {}", version())},
-                               {"sources", nlohmann::json::array()}};
-  if (!options.level.empty()) provenance["level_of_theory"] = options.level;
-  Output output(options.output);
-  Census census;
-  for (const std::string& path : options.inputs) {
-    provenance["sources"].push_back(convert_file(path, options, output, census));
+  require(options.on_error == "stop" || options.on_error == "skip", "--on-error: expected 'stop' or 'skip', found '{}'",
+          options.on_error);
+  ConversionRequest& request = options.request;
+  request.read.stress_sign = options.stress_sign == "tension" ? 1 : -1;
+  request.skip_bad = options.on_error == "skip";
+  request.split = split_rule(options);
+  request.provenance["program"] = fmt::format("isotrope {}", version());
+  if (!options.level.empty()) request.provenance["level_of_theory"] = options.level;
+}
+
+void print(const ConvertOptions& options, const ConversionOutcome& outcome) {
+  fmt::print("{}\n", options.request.output);
+  for (const std::string& line : outcome.census.lines()) fmt::print("{}\n", line);
+  if (outcome.duplicates > 0) {
+    fmt::print("duplicates    {} structures have the elements and positions of an earlier one\n", outcome.duplicates);
   }
-  output.commit(provenance);
-  fmt::print("{}\n", options.output);
-  for (const std::string& line : census.lines()) fmt::print("{}\n", line);
+  if (outcome.rejected > 0) {
+    fmt::print("rejected      {} entries, see {}\n", outcome.rejected, outcome.rejected_log);
+  }
   if (options.level.empty()) log().warn("the level of theory is not recorded: say --level \"...\"");
+}
+
+int run(ConvertOptions& options) {
+  const Communicator communicator;
+  if (!communicator.root()) set_verbosity(Verbosity::quiet);
+  try {
+    complete(options);
+    const ConversionOutcome outcome = convert(options.request, communicator);
+    if (communicator.root()) print(options, outcome);
+  } catch (const std::exception& error) {
+    if (communicator.ranks() == 1) throw;
+    communicator.abort(error.what());
+  }
   return 0;
 }
 
@@ -95,12 +90,12 @@ Action setup_convert(CLI::App& app) {
   auto o = std::make_shared<ConvertOptions>();
   std::vector<std::string> known;
   for (const Format& format : formats()) known.push_back(fmt::format("{} ({})", format.name, format.help));
-  app.add_option("IN", o->inputs, "Files to convert, in this order")->required();
-  app.add_option("-o,--output", o->output, "Data set to write (.h5), or extended xyz (.xyz)")->required();
-  app.add_option("--format", o->format,
+  app.add_option("IN", o->request.inputs, "Files to convert, in this order")->required();
+  app.add_option("-o,--output", o->request.output, "Data set to write (.h5), or extended xyz (.xyz)")->required();
+  app.add_option("--format", o->request.format,
                  fmt::format("Format of the input: {}; otherwise by extension", fmt::join(known, ", ")));
   app.add_option("--level", o->level, "Level of theory, kept in the data set: \"B3LYP/6-31G*\"");
-  ReadOptions& read = o->read;
+  ReadOptions& read = o->request.read;
   app.add_option("--energy-key", read.energy_key,
                  "Entry with the total energy in eV (usual: energy); 'none': leave it out");
   app.add_option("--forces-key", read.forces_key, "Column with the forces in eV/Å (usual: forces)");
@@ -117,6 +112,17 @@ Action setup_convert(CLI::App& app) {
   app.add_option("--config-type", read.config_type, "Kind of a structure, {KEY} stands for an entry of its frame")
       ->capture_default_str();
   app.add_option("--group", read.group, "Group of a structure, likewise: '{temperature}K'");
+  app.add_option(
+      "--split", o->split,
+      "Divide into train, validation and test: structure, group (whole groups), pubchemqcr (whole groups, as the "
+      "benchmark of PubChemQCR), or a file of ids (.json)");
+  app.add_option("--split-ratios", o->rule.ratios, "Of train, validation and test: 0.8,0.1,0.1")->delimiter(',');
+  app.add_option("--split-seed", o->rule.seed, "Which of the possible splits")->capture_default_str();
+  app.add_option("--on-error", o->on_error, "What a bad entry does: stop, or skip (listed in OUTPUT.rejected.log)")
+      ->capture_default_str();
+  app.add_option("--part", o->request.entries_per_part,
+                 "Entries that are converted before they are kept, for a conversion that goes on after an interruption")
+      ->check(CLI::PositiveNumber);
   return [o] { return run(*o); };
 }
 

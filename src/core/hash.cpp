@@ -26,4 +26,8 @@ std::string ContentHash::digest() const {
   return fmt::format("{:016x}", XXH64_digest(state_));
 }
 
+std::uint64_t hash_bytes(const void* data, std::size_t size, std::uint64_t seed) {
+  return XXH64(data, size, seed);
+}
+
 }  // namespace isotrope

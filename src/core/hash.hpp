@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,5 +29,8 @@ class ContentHash {
   void add_bytes(const void* data, std::size_t size);
   XXH64_state_s* state_;
 };
+
+/// XXH64 of one array; `seed` may be the hash of another.
+std::uint64_t hash_bytes(const void* data, std::size_t size, std::uint64_t seed = 0);
 
 }  // namespace isotrope

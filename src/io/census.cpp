@@ -55,6 +55,7 @@ void Census::add(const Structure& structure) {
   for (int number : structure.numbers) ++elements_[number];
   ++config_types_[structure.config_type];
   ++groups_[structure.group];
+  ++splits_[structure.split];
 
   labels_.energy += structure.energy.has_value();
   labels_.forces += !structure.forces.empty();
@@ -93,6 +94,7 @@ std::vector<std::string> Census::lines() const {
   }
   lines.push_back("config types  " + counted(config_types_));
   lines.push_back("groups        " + counted(groups_));
+  if (splits_.size() > 1 || splits_.begin()->first != "") lines.push_back("split         " + counted(splits_));
   return lines;
 }
 

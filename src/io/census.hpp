@@ -36,7 +36,7 @@ class Census {
   LabelCounts labels_;
   std::map<int, std::int64_t> elements_;                         ///< atoms of each
   std::map<std::pair<int, int>, std::int64_t> charge_and_spin_;  ///< structures; multiplicity 0: not labelled
-  std::map<std::string, std::int64_t> config_types_, groups_;
+  std::map<std::string, std::int64_t> config_types_, groups_, splits_;
   Range energy_;  ///< eV
   Range force_;   ///< |F|, eV/Å
   double force_squares_ = 0;

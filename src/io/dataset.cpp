@@ -86,6 +86,8 @@ void Dataset::read_header() {
   config_types_ = file_.read_strings("config_type_names");
   groups_ = file_.read_strings("group_names");
   has_stress_ = file_.has("stress");
+  has_step_ = file_.has("step");
+  if (file_.has("split")) splits_ = file_.read_strings("split_names");
   provenance_ = nlohmann::json::parse(file_.string_attribute("provenance"), nullptr, false);
   require(provenance_.is_object(), "{}: attribute 'provenance': expected a JSON object", path());
   content_hash_ = file_.string_attribute("content_hash");
@@ -95,6 +97,8 @@ void Dataset::check_members() const {
   check_rows(file_, structure_members, size());
   check_rows(file_, atom_members, atoms());
   if (has_stress_) check_rows(file_, {{"stress", {3, 3}}}, size());
+  if (has_step_) check_rows(file_, {{"step", {}}}, size());
+  if (!splits_.empty()) check_rows(file_, {{"split", {}}}, size());
 }
 
 Structure Dataset::read(std::int64_t index) const {
@@ -117,6 +121,8 @@ std::vector<Structure> Dataset::read_range(std::int64_t begin, std::int64_t coun
   auto stress = has_stress_ ? numbers_of("stress", {any, 3, 3}) : std::vector<double>();
   auto charge = integers_of("charge"), multiplicity = integers_of("multiplicity");
   auto config_type = integers_of("config_type"), group = integers_of("group");
+  auto step = has_step_ ? integers_of("step") : std::vector<int>();
+  auto split = splits_.empty() ? std::vector<int>() : integers_of("split");
   auto has_energy = flags_of("has_energy"), has_forces = flags_of("has_forces"), has_stress = flags_of("has_stress");
   auto has_charge = flags_of("has_charge"), has_multiplicity = flags_of("has_multiplicity");
   auto periodic = file_.read_rows<std::uint8_t>("periodic", {any, 3}, begin, count);
@@ -138,6 +144,8 @@ std::vector<Structure> Dataset::read_range(std::int64_t begin, std::int64_t coun
     for (int d = 0; d < 3; ++d) s.periodic[d] = periodic[3 * i + d] != 0;
     s.config_type = name_at(config_types_, config_type[i], where);
     s.group = name_at(groups_, group[i], where);
+    if (has_step_ && step[i] >= 0) s.step = step[i];
+    if (!splits_.empty()) s.split = name_at(splits_, split[i], where);
     s.weight = weight[i];
     check_structure(s, where);
   }
@@ -166,12 +174,15 @@ void Dataset::check_content() const {
   for (const char* name : {"numbers", "charge", "multiplicity", "config_type", "group"}) {
     hash_member<int>(file_, name, hashes[name]);
   }
+  if (has_step_) hash_member<int>(file_, "step", hashes["step"]);
+  if (!splits_.empty()) hash_member<int>(file_, "split", hashes["split"]);
   for (const char* name : {"periodic", "has_energy", "has_forces", "has_stress", "has_charge", "has_multiplicity"}) {
     hash_member<std::uint8_t>(file_, name, hashes[name]);
   }
   hashes["offsets"].add(std::span<const std::int64_t>(offsets_));
   for (const std::string& name : config_types_) hashes["config_type_names"].add({name.c_str(), name.size() + 1});
   for (const std::string& name : groups_) hashes["group_names"].add({name.c_str(), name.size() + 1});
+  for (const std::string& name : splits_) hashes["split_names"].add({name.c_str(), name.size() + 1});
   std::string found = dataset::combined_hash(hashes);
   require(found == content_hash_,
           "{}: the content does not match its hash (stated {}, found {}): the file was changed or damaged", path(),

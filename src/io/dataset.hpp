@@ -37,6 +37,9 @@ class Dataset {
   /// Structures [begin, begin + count), each checked: NaN in positions or labels throws, naming the structure's index.
   std::vector<Structure> read_range(std::int64_t begin, std::int64_t count) const;
   LabelCounts labels() const;
+  /// Groups of all structures, as indices of group_names().
+  std::vector<int> groups() const { return file_.read<int>("group", {size()}); }
+  const std::vector<std::string>& group_names() const { return groups_; }
 
   const std::string& path() const { return file_.file(); }
   const nlohmann::json& provenance() const { return provenance_; }
@@ -50,8 +53,8 @@ class Dataset {
 
   hdf5::File file_;
   std::vector<std::int64_t> offsets_;
-  std::vector<std::string> config_types_, groups_;
-  bool has_stress_ = false;
+  std::vector<std::string> config_types_, groups_, splits_;
+  bool has_stress_ = false, has_step_ = false;  ///< members that may be absent; the split is where splits_ is not empty
   nlohmann::json provenance_;
   std::string content_hash_;
 };
@@ -73,13 +76,15 @@ class DatasetWriter {
   void flush();
   template <class T>
   void append(const char* name, std::vector<T>& values);
+  template <class T>
+  void append_optional(const char* name, std::vector<T>& values, bool here, bool& exists, int width, T fill);
 
   AtomicFile target_;
   std::unique_ptr<hdf5::File> file_;
   std::unique_ptr<Buffers> buffers_;
   std::map<std::string, ContentHash> hashes_;
-  std::map<std::string, int> config_type_index_, group_index_;
-  std::vector<std::string> config_types_, groups_;
+  std::map<std::string, int> config_type_index_, group_index_, split_index_;
+  std::vector<std::string> config_types_, groups_, splits_;
   std::int64_t structures_ = 0, atoms_ = 0;
 };
 

@@ -15,6 +15,9 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 // small.
 constexpr std::size_t atoms_per_block = 16384, structures_per_block = 4096;
 
+/// In the member `step`.
+constexpr int no_step = -1;
+
 void push(std::vector<double>& to, const Vec3& v) {
   to.insert(to.end(), v.begin(), v.end());
 }
@@ -29,10 +32,10 @@ struct DatasetWriter::Buffers {
   std::vector<double> positions, forces;
   std::vector<std::int64_t> offsets{0};
   std::vector<double> energy, stress, cell, weight;
-  std::vector<int> charge, multiplicity, config_type, group;
+  std::vector<int> charge, multiplicity, config_type, group, step, split;
   std::vector<std::uint8_t> periodic, has_energy, has_forces, has_stress, has_charge, has_multiplicity;
   std::int64_t written = 0;  ///< structures in the file
-  bool stress_exists = false;
+  bool stress_exists = false, step_exists = false, split_exists = false;
 };
 
 DatasetWriter::DatasetWriter(const std::string& path)
@@ -73,6 +76,8 @@ void DatasetWriter::add(const Structure& structure) {
   for (bool periodic : structure.periodic) b.periodic.push_back(periodic);
   b.config_type.push_back(name_index(config_type_index_, config_types_, structure.config_type));
   b.group.push_back(name_index(group_index_, groups_, structure.group));
+  b.step.push_back(structure.step.value_or(no_step));
+  b.split.push_back(name_index(split_index_, splits_, structure.split));
   b.weight.push_back(structure.weight);
   if (b.numbers.size() >= atoms_per_block || b.energy.size() >= structures_per_block) flush();
 }
@@ -93,17 +98,27 @@ void DatasetWriter::append(const char* name, std::vector<T>& values) {
   values.clear();
 }
 
+/// A member that exists only once a structure has it; the first one gets rows for all structures before it.
+template <class T>
+void DatasetWriter::append_optional(const char* name, std::vector<T>& values, bool here, bool& exists, int width,
+                                    T fill) {
+  if (here && !exists) values.insert(values.begin(), static_cast<std::size_t>(width * buffers_->written), fill);
+  exists = exists || here;
+  if (exists)
+    append(name, values);
+  else
+    values.clear();
+}
+
 void DatasetWriter::flush() {
   Buffers& b = *buffers_;
   const std::int64_t structures = static_cast<std::int64_t>(b.energy.size());
-  bool stress_here = std::find(b.has_stress.begin(), b.has_stress.end(), 1) != b.has_stress.end();
-  if (stress_here && !b.stress_exists) {
-    // The first stress of the set: rows for all structures before it.
-    b.stress_exists = true;
-    b.stress.insert(b.stress.begin(), 9 * b.written, nan);
-  }
-  if (!b.stress_exists) b.stress.clear();
-  if (b.stress_exists) append("stress", b.stress);
+  const auto any_stress = std::find(b.has_stress.begin(), b.has_stress.end(), 1) != b.has_stress.end();
+  const auto any_step = std::any_of(b.step.begin(), b.step.end(), [](int step) { return step != no_step; });
+  append_optional("stress", b.stress, any_stress, b.stress_exists, 9, nan);
+  append_optional("step", b.step, any_step, b.step_exists, 1, no_step);
+  // While no structure had one, the empty name was the only one: its index is 0.
+  append_optional("split", b.split, splits_ != std::vector<std::string>{""}, b.split_exists, 1, 0);
   append("numbers", b.numbers);
   append("positions", b.positions);
   append("forces", b.forces);
@@ -129,6 +144,10 @@ void DatasetWriter::commit(const nlohmann::json& provenance) {
   flush();
   file_->write_strings("config_type_names", config_types_);
   file_->write_strings("group_names", groups_);
+  if (buffers_->split_exists) {
+    file_->write_strings("split_names", splits_);
+    for (const std::string& name : splits_) hashes_["split_names"].add({name.c_str(), name.size() + 1});
+  }
   for (const std::string& name : config_types_) hashes_["config_type_names"].add({name.c_str(), name.size() + 1});
   for (const std::string& name : groups_) hashes_["group_names"].add({name.c_str(), name.size() + 1});
   file_->write_attribute("format", std::string(dataset::format_name));

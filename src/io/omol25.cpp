@@ -91,8 +91,8 @@ class Reader : public StructureReader {
                                      {fmt::format("multiplicity from '{}' of data", spin), c.multiplicity, c.rows}};
     if (options_.charge) findings.push_back({"charge from --charge", c.charge_filled, c.rows});
     if (options_.multiplicity) findings.push_back({"multiplicity from --multiplicity", c.multiplicity_filled, c.rows});
-    if (c.stress > 0) findings.push_back({"stress from 'stress'", c.stress, c.rows});
-    if (c.constraints > 0) findings.push_back({"constraints, not applied,", c.constraints, c.rows});
+    findings.push_back({"stress from 'stress'", c.stress, c.rows, "structures", true});
+    findings.push_back({"constraints, not applied,", c.constraints, c.rows, "structures", true});
     return findings;
   }
 

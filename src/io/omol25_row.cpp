@@ -66,7 +66,8 @@ void flatten(array list, std::size_t level, Array& result, const char* what) {
   std::int64_t length = 0;
   for (value item : list) {
     ++length;
-    const json_type type = item.type();
+    json_type type = json_type::number;
+    if (item.type().get(type) != simdjson::SUCCESS) type = json_type::number;  // NaN: number() says so
     if (type == json_type::array)
       flatten(item.get_array(), level + 1, result, what);
     else if (type == json_type::boolean)
@@ -175,8 +176,8 @@ bool RowDecoder::State::is_wanted(std::string_view key) const {
 void RowDecoder::State::read_entry(std::string_view key, value item, bool is_data) {
   if (is_data && key == charge_key && !item.is_null()) charge = number(item, "data: charge");
   if (is_data && key == multiplicity_key && !item.is_null()) multiplicity = number(item, "data: multiplicity");
-  if (!is_wanted(key)) return;
-  const json_type type = item.type();
+  json_type type;
+  if (!is_wanted(key) || item.type().get(type) != simdjson::SUCCESS) return;  // NaN is no name
   if (type == json_type::string) {
     const std::string_view text = item.get_string();
     entries[std::string(key)] = text;

@@ -159,7 +159,7 @@ class Reader : public StructureReader {
             "{} Å (CODATA 2018)",
             options_.stage, units::hartree_in_ev, units::bohr_in_angstrom)},
         {fmt::format("no stage {}", options_.stage), missing_, place_ - first_, "trajectories"},
-        {"no energy or no gradient, left out", unlabelled_, seen_, "steps"}};
+        {"no energy or no gradient, left out", unlabelled_, seen_, "steps", true}};
     if (options_.charge) findings.push_back({fmt::format("charge {} from --charge", *options_.charge)});
     if (options_.multiplicity)
       findings.push_back({fmt::format("multiplicity {} from --multiplicity", *options_.multiplicity)});

@@ -122,6 +122,13 @@ std::string Finding::line() const {
   return total == 0 ? text : fmt::format("{} in {} of {} {}", text, count, total, unit);
 }
 
+std::vector<std::string> lines_of(const std::vector<Finding>& findings) {
+  std::vector<std::string> lines;
+  for (const Finding& finding : findings)
+    if (finding.count > 0 || !finding.only_if_any) lines.push_back(finding.line());
+  return lines;
+}
+
 void refuse_keys(const ReadOptions& options, const std::string& path, const char* why, bool spin_keys) {
   const bool keys = options.energy_key || options.forces_key || options.stress_key || options.virial_key ||
                     (!spin_keys && (options.charge_key || options.multiplicity_key));

@@ -47,8 +47,12 @@ struct Finding {
   std::string text;
   std::int64_t count = 0, total = 0;  ///< total 0: nothing was counted
   std::string unit = "structures";
+  bool only_if_any = false;  ///< not worth a line where the count is 0
   std::string line() const;
 };
+
+/// The lines of those that are worth one.
+std::vector<std::string> lines_of(const std::vector<Finding>& findings);
 
 /// A stream of structures from one file. A new format derives from it and adds a line to the table in reader.cpp.
 class StructureReader {

@@ -6,7 +6,7 @@
 
 #include "train/batches.hpp"
 #include "train/checkpoint.hpp"
-#include "train/communicator.hpp"
+#include "parallel/communicator.hpp"
 #include "train/loss_pass.hpp"
 #include "train/run_log.hpp"
 #include "train/statistics.hpp"

@@ -34,7 +34,7 @@ class Sources(unittest.TestCase):
         """A pattern that matches nothing would let everything pass."""
         self.assertGreater(len(files(*CPP, under=["src"])), 20)
         self.assertTrue(find(r"\bH5[A-Z]+[a-z]\w*\s*\(", files(".cpp", under=["src/io"])))
-        self.assertTrue(find(r"\bMPI_[A-Z]\w+", files(".cpp", under=["src/train"])))
+        self.assertTrue(find(r"\bMPI_[A-Z]\w+", files(".cpp", under=["src/parallel"])))
         self.assertTrue(re.search(MACHINE_PATHS, 'open("/home/me/data")'))
         self.assertFalse(re.search(MACHINE_PATHS, "mirror/work/x and $HOME/root/y"))
         self.assertEqual(without_comments('a("//"); // b\nc /* d\n */ e'), 'a("//"); \nc \n e')
@@ -44,8 +44,8 @@ class Sources(unittest.TestCase):
         self.nothing(find(r"\bH5[A-Z]+[a-z]\w*\s*\(|#include <hdf5", paths), "use io/hdf5.hpp instead of HDF5's functions")
 
     def test_mpi_is_called_in_two_places(self):
-        paths = [path for path in files(*CPP, under=["src"]) if not str(path).startswith("src/train/communicator.")]
-        self.nothing(find(r"\bMPI_[A-Z]\w+|#include <mpi", paths), "use train/communicator.hpp instead of MPI's functions")
+        paths = [path for path in files(*CPP, under=["src"]) if not str(path).startswith("src/parallel/communicator.")]
+        self.nothing(find(r"\bMPI_[A-Z]\w+|#include <mpi", paths), "use parallel/communicator.hpp instead of MPI's functions")
 
     def test_the_library_does_not_print(self):
         paths = [path for path in files(*CPP, under=["src"]) if not below(path, "src/app/", "src/core/log", "src/core/progress")]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "train/communicator.hpp"
+#include "parallel/communicator.hpp"
 
 #include <fmt/format.h>
 
