@@ -56,7 +56,7 @@ struct LossTangent {
 };
 
 /// One contract for the pair style, the trainer, the command line and the tests. Weights in the potential, scratch in
-/// the workspace. A potential is safe to share between threads that have a workspace each.
+/// the workspace. One thread at a time: Debian's Kokkos has no thread-safe reference counts.
 class Potential {
  public:
   virtual ~Potential() = default;
