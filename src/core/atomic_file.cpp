@@ -30,12 +30,14 @@ AtomicFile::~AtomicFile() {
   std::remove(temporary_.c_str());
 }
 
-void AtomicFile::commit() {
-  // On disk before the old file is replaced, so that a power cut leaves one of the two.
-  int file = open(temporary_.c_str(), O_RDONLY);
-  require(file >= 0, "cannot write {}: {}", path_, std::strerror(errno));
-  int synced = fsync(file);
-  close(file);
+void AtomicFile::commit(bool durable) {
+  int synced = 0;
+  if (durable) {
+    int file = open(temporary_.c_str(), O_RDONLY);
+    require(file >= 0, "cannot write {}: {}", path_, std::strerror(errno));
+    synced = fsync(file);
+    close(file);
+  }
   require(synced == 0 && std::rename(temporary_.c_str(), path_.c_str()) == 0, "cannot write {}: {}", path_,
           std::strerror(errno));
 }

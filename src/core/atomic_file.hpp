@@ -16,7 +16,9 @@ class AtomicFile {
 
   const std::string& path() const { return path_; }
   const std::string& temporary() const { return temporary_; }  ///< write here, close, then commit
-  void commit();                                               ///< throws where the file cannot be renamed
+  /// Throws where the file cannot be renamed. `durable`: on disk before what was there is replaced, so that a power cut
+  /// leaves one of the two; without it only the end of the program is survived.
+  void commit(bool durable = true);
 
  private:
   std::string path_, temporary_;

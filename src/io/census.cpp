@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/elements.hpp"
@@ -52,7 +53,10 @@ void Census::add(const Structure& structure) {
   const bool periodic = p[0] || p[1] || p[2];
   periodic_ += periodic;
   isolated_atoms_ += structure.size() == 1 && !periodic;
-  for (int number : structure.numbers) ++elements_[number];
+  std::array<int, number_of_elements + 1> atoms{};
+  for (int number : structure.numbers) ++atoms[number];
+  for (int number = 1; number <= number_of_elements; ++number)
+    if (atoms[number] > 0) elements_[number] += atoms[number];
   ++config_types_[structure.config_type];
   ++groups_[structure.group];
   ++splits_[structure.split];

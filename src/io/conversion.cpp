@@ -77,7 +77,7 @@ class PartConverter {
       }
     }
     record.findings = reader->report();
-    if (record.structures > 0) writer->commit({});
+    if (record.structures > 0) writer->commit({}, false);
     writer.reset();
     folder_.write_record(index, record);
     structures_ += record.structures;

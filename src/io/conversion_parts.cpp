@@ -6,6 +6,7 @@
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
 
 namespace isotrope::conversion {
 
@@ -51,6 +52,16 @@ json read_json(const std::string& path) {
   const json value = json::parse(in, nullptr, false);
   require(!value.is_discarded(), "{}: expected JSON: damaged? Remove the folder to start over", path);
   return value;
+}
+
+bool is_whole(const std::string& path) {
+  try {
+    Dataset::open(path).check_content();
+    return true;
+  } catch (const Error& error) {
+    log().warn("{}: converted again", error.what());
+    return false;
+  }
 }
 
 }  // namespace
@@ -104,13 +115,15 @@ int PartFolder::begin(const ConversionRequest& request, const std::vector<Part>&
   int done = 0;
   for (int part = 0; part < static_cast<int>(parts.size()); ++part) {
     if (!is_done(part)) continue;
-    ++done;
     const PartRecord finished = record(part);
     require(request.skip_bad || finished.rejected.empty(),
             "{} holds parts from which bad entries were left out (the first: {}): say --on-error skip, or remove the "
             "folder to start over",
             path_, finished.rejected.empty() ? "" : finished.rejected.front());
-    if (finished.structures > 0) Dataset::open(structures_path(part)).check_content();
+    if (finished.structures == 0 || is_whole(structures_path(part)))
+      ++done;
+    else
+      fs::remove(record_path(part));  // lost in a power cut: parts are not forced to disk
   }
   return done;
 }

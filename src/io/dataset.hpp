@@ -67,8 +67,8 @@ class DatasetWriter {
   /// Throws for a structure that check_structure() refuses.
   void add(const Structure& structure);
   std::int64_t size() const { return structures_; }
-  /// Throws where nothing was added. `provenance`: level of theory, sources, command.
-  void commit(const nlohmann::json& provenance);
+  /// Throws where nothing was added. `provenance`: level of theory, sources, command. `durable`: see AtomicFile.
+  void commit(const nlohmann::json& provenance, bool durable = true);
 
  private:
   struct Buffers;

@@ -139,7 +139,7 @@ void DatasetWriter::flush() {
   b.written += structures;
 }
 
-void DatasetWriter::commit(const nlohmann::json& provenance) {
+void DatasetWriter::commit(const nlohmann::json& provenance, bool durable) {
   require(structures_ > 0, "{}: not written, there are no structures", target_.path());
   flush();
   file_->write_strings("config_type_names", config_types_);
@@ -155,8 +155,9 @@ void DatasetWriter::commit(const nlohmann::json& provenance) {
   file_->write_attribute("units", std::string(dataset::units));
   file_->write_attribute("provenance", provenance.is_null() ? "{}" : provenance.dump());
   file_->write_attribute("content_hash", dataset::combined_hash(hashes_));
+  file_->flush();
   file_.reset();
-  target_.commit();
+  target_.commit(durable);
 }
 
 }  // namespace isotrope

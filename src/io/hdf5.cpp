@@ -27,6 +27,9 @@ int close_id(std::int64_t id) {
 
 /// Failures are reported by our own exceptions; the library's stack trace on standard error would only hide them.
 void silence_library() {
+  // At the end of the program the library would try again to write what a full disk refused, and crash. To be said
+  // before any other call.
+  H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
@@ -400,6 +403,10 @@ File File::create(const std::string& path) {
       checked<H5Fclose>(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties.id(), H5P_DEFAULT), "cannot create {}", path);
   Handle root = checked<H5Gclose>(H5Gopen2(file.id(), "/", H5P_DEFAULT), "cannot create {}", path);
   return File(std::move(file), std::move(root), path);
+}
+
+void File::flush() {
+  require(H5Fflush(file_handle_.id(), H5F_SCOPE_LOCAL) >= 0, "cannot write {}: is the disk full?", file());
 }
 
 #define INSTANTIATE(T)                                                                                             \

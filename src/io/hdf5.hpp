@@ -91,6 +91,8 @@ class File : public Group {
  public:
   static File open(const std::string& path);    ///< to read; throws: file not found, not HDF5, truncated
   static File create(const std::string& path);  ///< empty, whatever was there; the root tracks creation order
+  /// Throws where what was written does not reach the file system (full disk): closing alone would not say so.
+  void flush();
 
  private:
   File(Handle file, Handle root, const std::string& path);

@@ -142,6 +142,7 @@ void write_model(const std::string& path, const ModelRecord& record) {
     }
     hdf5::Group tables = file.create_group("tables");
     for (const auto& [name, table] : record.tables) tables.write<double>(name, table.values, file_shape(table.shape));
+    file.flush();
   }
   target.commit();
 }

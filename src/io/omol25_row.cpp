@@ -66,14 +66,18 @@ void flatten(array list, std::size_t level, Array& result, const char* what) {
   std::int64_t length = 0;
   for (value item : list) {
     ++length;
-    json_type type = json_type::number;
-    if (item.type().get(type) != simdjson::SUCCESS) type = json_type::number;  // NaN: number() says so
-    if (type == json_type::array)
+    double number_here;
+    json_type type;
+    if (item.get_double().get(number_here) == simdjson::SUCCESS)
+      result.values.push_back(number_here);
+    else if (item.type().get(type) != simdjson::SUCCESS)
+      number(item, what);  // NaN: says so
+    else if (type == json_type::array)
       flatten(item.get_array(), level + 1, result, what);
     else if (type == json_type::boolean)
       result.values.push_back(item.get_bool() ? 1 : 0);
     else
-      result.values.push_back(number(item, what));
+      number(item, what);
   }
   if (result.shape.size() <= level) result.shape.resize(level + 1, -1);
   std::int64_t& expected = result.shape[level];

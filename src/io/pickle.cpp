@@ -152,7 +152,7 @@ class Machine {
       check(at_ < end_, "the pickle ends before its STOP: truncated?");
       const auto op = static_cast<std::uint8_t>(*at_++);
       if (op == STOP) break;
-      if (!scalar(op) && !container(op) && !memo(op)) control(op);
+      if (!frequent(op) && !scalar(op) && !container(op)) control(op);
     }
     const Value result = pop();
     check(d_.stack_.empty() && d_.marks_.empty(), "values are left over at the STOP");
@@ -205,6 +205,41 @@ class Machine {
     return place;
   }
 
+  /// Nearly all of a pickle of dicts of numbers.
+  bool frequent(std::uint8_t op) {
+    switch (op) {
+      case BINGET:
+        get(take_integer<std::uint8_t>());
+        return true;
+      case LONG_BINGET:
+        get(take_integer<std::uint32_t>());
+        return true;
+      case BINFLOAT:
+        push(Kind::real).real_ = std::bit_cast<double>(__builtin_bswap64(take_integer<std::uint64_t>()));
+        return true;
+      case MARK:
+        mark();
+        return true;
+      case MEMOIZE:
+        put(memo_count_);
+        return true;
+      case BINPUT:
+        put(take_integer<std::uint8_t>());
+        return true;
+      case LONG_BINPUT:
+        put(take_integer<std::uint32_t>());
+        return true;
+      case EMPTY_DICT:
+        make(Kind::dict);
+        return true;
+      case SETITEMS:
+        extend(pop_mark(), Kind::dict);
+        return true;
+      default:
+        return false;
+    }
+  }
+
   bool scalar(std::uint8_t op) {
     switch (op) {
       case NONE:
@@ -230,9 +265,6 @@ class Machine {
         return true;
       case LONG4:
         push_long(take_integer<std::uint32_t>());
-        return true;
-      case BINFLOAT:
-        push(Kind::real).real_ = std::bit_cast<double>(__builtin_bswap64(take_integer<std::uint64_t>()));
         return true;
       case SHORT_BINUNICODE:
         push_text(Kind::text, take_integer<std::uint8_t>());
@@ -272,9 +304,6 @@ class Machine {
       case EMPTY_LIST:
         make(Kind::list);
         return true;
-      case EMPTY_DICT:
-        make(Kind::dict);
-        return true;
       case EMPTY_TUPLE:
         make(Kind::tuple);
         return true;
@@ -288,9 +317,6 @@ class Machine {
       case SETITEM:
         check_count(2);
         extend(d_.stack_.size() - 2, Kind::dict);
-        return true;
-      case SETITEMS:
-        extend(pop_mark(), Kind::dict);
         return true;
       case TUPLE:
         make_tuple(pop_mark());
@@ -339,27 +365,6 @@ class Machine {
     container.size += count;
   }
 
-  bool memo(std::uint8_t op) {
-    switch (op) {
-      case MEMOIZE:
-        put(memo_count_);
-        return true;
-      case BINPUT:
-        put(take_integer<std::uint8_t>());
-        return true;
-      case LONG_BINPUT:
-        put(take_integer<std::uint32_t>());
-        return true;
-      case BINGET:
-        get(take_integer<std::uint8_t>());
-        return true;
-      case LONG_BINGET:
-        get(take_integer<std::uint32_t>());
-        return true;
-      default:
-        return false;
-    }
-  }
   void put(std::size_t index) {
     check(d_.stack_.size() > floor(), "a value is needed to remember, the stack is empty");
     // Python numbers them from 0 on: no index exceeds the bytes that came before.
@@ -373,6 +378,11 @@ class Machine {
     d_.stack_.push_back(d_.memo_[index]);
   }
 
+  void mark() {
+    check(d_.marks_.size() < deepest, "nested deeper than {} levels", deepest);
+    d_.marks_.push_back(static_cast<std::uint32_t>(d_.stack_.size()));
+  }
+
   void control(std::uint8_t op) {
     switch (op) {
       case PROTO:
@@ -380,10 +390,6 @@ class Machine {
         return;
       case FRAME:
         take_frame(take_integer<std::uint64_t>());
-        return;
-      case MARK:
-        check(d_.marks_.size() < deepest, "nested deeper than {} levels", deepest);
-        d_.marks_.push_back(static_cast<std::uint32_t>(d_.stack_.size()));
         return;
       case POP:
         if (d_.stack_.size() == floor())

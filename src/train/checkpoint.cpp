@@ -82,6 +82,7 @@ void write_checkpoint(const std::string& path, const RunIdentity& identity, cons
     best.write_scalar<double>("loss", state.best.loss);
     best.write_scalar<std::int64_t>("step", state.best.step);
     if (!state.best.parameters.empty()) write_vector(best, "parameters", state.best.parameters);
+    file.flush();
   }
   target.commit();
 }

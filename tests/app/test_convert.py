@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: MIT
+import random
+import resource
+import signal
+import subprocess
+
 import h5py
 import numpy as np
 
-from support import CommandLineTest, main
+from support import ISOTROPE, SOURCE, CommandLineTest, main
+
+FORMATS = SOURCE / "tests/data/formats"
+MPIRUN = SOURCE / ".venv/bin/mpirun"
 
 WATER = """3
 Properties=species:S:1:pos:R:3:forces:R:3 {energy}=-2079.5 charge=0 multiplicity=1 config_type=H2O temperature=300
@@ -87,6 +95,120 @@ class TestConvert(CommandLineTest):
                           "convert", "water.xyz", "-o", "data.json")
         self.assert_error("--stress-sign: expected 'tension' or 'compression' (which of them is positive), found '-'",
                           "convert", "water.xyz", "-o", "data.h5", "--stress-sign", "-")
+
+    def test_omol25_and_pubchemqcr(self):
+        self.run_isotrope("convert", FORMATS / "rows.aselmdb", "-o", "a.h5", "--group", "{data_id}", "--level", "wB97M-V")
+        with h5py.File(self.folder / "a.h5") as found, h5py.File(FORMATS / "expected_rows.h5") as expected:
+            for name in ("offsets", "numbers", "positions", "forces", "energy", "charge", "multiplicity", "cell", "periodic", "stress"):
+                np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+            names = found["group_names"].asstr()[:]
+            self.assertEqual([names[i] for i in found["group"]], list(expected["group"].asstr()))
+        self.run_isotrope("convert", FORMATS / "steps.lmdb", "-o", "b.h5", "--stage", "DFT_1st", "--level", "B3LYP")
+        with h5py.File(self.folder / "b.h5") as found, h5py.File(FORMATS / "expected_steps.h5") as expected:
+            for name in ("offsets", "numbers", "positions", "forces", "energy", "step"):
+                np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+            self.assertFalse(found["has_charge"][:].any())
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["a.h5", "b.h5"])
+
+    def test_bad_entries(self):
+        # Of the random molecules some have an odd number of electrons.
+        steps = FORMATS / "steps.lmdb"
+        options = ("convert", steps, "-o", "data.h5", "--stage", "hf", "--charge", "0", "--multiplicity", "1")
+        done = self.run_isotrope(*options, status=1)
+        self.assertRegex(done.stderr.splitlines()[-1],
+                         "steps.lmdb: key [0-9]{9} hf step 0: multiplicity 1 does not agree with [0-9]+ electrons")
+        self.assertEqual(list(self.folder.iterdir()), [])
+        done = self.run_isotrope(*options, "--on-error", "skip")
+        lines = (self.folder / "data.h5.rejected.log").read_text().splitlines()
+        self.assertIn(f"rejected      {len(lines)} entries, see data.h5.rejected.log", done.stdout)
+        self.assertTrue(all("steps.lmdb: key 0" in line and "does not agree" in line for line in lines))
+        info = self.json_of("info", "data.h5", "--json")
+        total = self.run_isotrope("convert", steps, "-o", "all.h5", "--stage", "hf") and self.json_of("info", "all.h5", "--json")
+        self.assertEqual(info["structures"] + len(lines), total["structures"])
+        self.assertEqual(info["provenance"]["rejected"], len(lines))
+
+    def test_duplicates(self):
+        self.write("water.xyz", 3 * WATER.format(energy="energy"))
+        done = self.run_isotrope("convert", "water.xyz", "-o", "data.h5")
+        self.assertIn("duplicates    2 structures have the elements and positions of an earlier one", done.stdout)
+
+    def test_ranks_make_the_same_file(self):
+        options = (FORMATS / "rows.aselmdb", FORMATS / "rows.aselmdb", "--part", "5", "--split", "group", "--split-ratios", "0.5,0,0.5",
+                   "--group", "{data_id}", "-o")
+        self.run_isotrope("convert", *options, "one.h5")
+        if not MPIRUN.exists():
+            self.skipTest("no MPI")
+        done = subprocess.run([MPIRUN, "-n", "2", ISOTROPE, "convert", *options, "two.h5"], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("structures    44", done.stdout)
+        one, two = (self.json_of("info", name, "--json") for name in ("one.h5", "two.h5"))
+        self.assertEqual(one["content_hash"], two["content_hash"])
+        self.assertEqual(one["provenance"], two["provenance"])
+        bad = subprocess.run([MPIRUN, "-n", "2", ISOTROPE, "convert", *options, "x.h5", "--multiplicity-key", "none"], cwd=self.folder,
+                             capture_output=True, text=True)
+        self.assertNotEqual(bad.returncode, 0)
+        self.assertIn("no multiplicity ('none' in data)", bad.stderr)
+        self.assertFalse((self.folder / "x.h5").exists())
+
+    def test_split_of_the_benchmark(self):
+        """The rule in Python: shuffle the trajectories that have a step, int(ratio n) for each set, the rest for the test."""
+        self.run_isotrope("convert", FORMATS / "steps.lmdb", "-o", "data.h5", "--stage", "DFT_1st", "--split", "pubchemqcr",
+                          "--split-ratios", "0.6,0.2,0.2")
+        with h5py.File(self.folder / "data.h5") as data:
+            sets, groups = (data[f"{name}_names"].asstr()[:][data[name][:]] for name in ("split", "group"))
+        trajectories = list(dict.fromkeys(groups))
+        n = len(trajectories)
+        order = list(range(n))
+        random.seed(42)
+        random.shuffle(order)
+        train, validation = int(0.6 * n), int(0.2 * n)
+        expected = {trajectories[i]: "train" if k < train else "validation" if k < train + validation else "test"
+                    for k, i in enumerate(order)}
+        self.assertEqual(list(sets), [expected[group] for group in groups])
+
+    def test_goes_on_after_a_kill(self):
+        source = FORMATS / "rows.aselmdb"
+        options = ["convert", *[source] * 40, "-o", "data.h5", "--part", "1"]
+        self.run_isotrope(*options[:41], "-o", "whole.h5")
+        running = subprocess.Popen([ISOTROPE, *map(str, options)], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        parts = self.folder / "data.h5.parts"
+        while len(list(parts.glob("*.h5"))) < 20:
+            self.assertIsNone(running.poll())
+        running.kill()
+        running.wait()
+        self.assertFalse((self.folder / "data.h5").exists())
+        self.assert_error("data.h5.parts holds an unfinished conversion of other files or with other options: repeat that one "
+                          "to go on with it, or remove the folder to start over", *options, "--charge", "0")
+        (parts / "000003.h5").write_bytes((parts / "000003.h5").read_bytes()[:1000])  # as a power cut leaves it
+        done = self.run_isotrope(*options)
+        self.assertRegex(done.stderr, "going on with data.h5.parts: [0-9]+ of 880 parts are done")
+        self.assertIn("000003.h5", done.stderr)
+        whole, resumed = (self.json_of("info", name, "--json") for name in ("whole.h5", "data.h5"))
+        self.assertEqual(whole["content_hash"], resumed["content_hash"])
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["data.h5", "whole.h5"])
+
+    def test_full_disk(self):
+        """Writes beyond 20 kB fail, as on a full disk."""
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+
+        done = subprocess.run([ISOTROPE, "convert", *[FORMATS / "rows.aselmdb"] * 5, "-o", "data.h5"], cwd=self.folder, capture_output=True,
+                              text=True, preexec_fn=limit, restore_signals=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("isotrope: error: ", done.stderr)
+        self.assertIn("disk full", done.stderr)
+        self.assertFalse((self.folder / "data.h5").exists())
+
+    def test_split_and_error_options(self):
+        self.write("water.xyz", WATER.format(energy="energy"))
+        for options, message in [
+                (["--split", "group"], "--split group: say --split-ratios, for example 0.8,0.1,0.1 (train, validation, test)"),
+                (["--split", "random"], "--split: expected structure, group, pubchemqcr or a file of ids that ends in .json, found 'random'"),
+                (["--split-ratios", "1,0,0"], "--split-ratios needs --split structure, group or pubchemqcr"),
+                (["--split", "ids.json"], "cannot open ids.json: file not found"),
+                (["--on-error", "go"], "--on-error: expected 'stop' or 'skip', found 'go'")]:
+            self.assert_error(message, "convert", "water.xyz", "-o", "data.h5", *options)
 
 
 main()
