@@ -18,7 +18,8 @@ struct Structure {
 
   std::optional<double> energy;  ///< total energy, eV
   std::vector<Vec3> forces;      ///< empty: not labelled
-  /// Symmetric, sigma = (1/V) dE/d(strain), eV/Å^3: positive under tension (the sign of ASE; LAMMPS's pressure is minus its trace / 3).
+  /// Symmetric, sigma = (1/V) dE/d(strain), eV/Å^3: positive under tension (the sign of ASE; LAMMPS's pressure is minus
+  /// its trace / 3).
   std::optional<Mat3> stress;
   std::optional<int> charge;        ///< total charge, e
   std::optional<int> multiplicity;  ///< 2S+1

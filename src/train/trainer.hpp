@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "parallel/communicator.hpp"
 #include "train/batches.hpp"
 #include "train/checkpoint.hpp"
-#include "parallel/communicator.hpp"
 #include "train/loss_pass.hpp"
 #include "train/run_log.hpp"
 #include "train/statistics.hpp"
