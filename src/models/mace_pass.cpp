@@ -287,12 +287,6 @@ void MacePass<A>::read_out_backward(int t) {
   linear_backward<A>(c_.weights, layer.readout[0], graph_.rows, g, g_width, 1, g_h.start(0), pad);
 }
 
-}  // namespace isotrope
-
-#include "models/mace_pass_edges.ipp"
-
-namespace isotrope {
-
 template class MacePass<Plain<float>>;
 template class MacePass<Plain<double>>;
 template class MacePass<WithTangent<float>>;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The part of MacePass that streams over edges, chunk by chunk of receivers: included by mace_pass.cpp.
+// The part of MacePass that streams over edges, chunk by chunk of receivers.
 #include <algorithm>
+
+#include "models/mace_pass.hpp"
 
 namespace isotrope {
 
@@ -92,5 +94,10 @@ void MacePass<A>::convolve_chunks_backward(int t, const Features<A>& g_mid, cons
     }
   }
 }
+
+template class MacePass<Plain<float>>;
+template class MacePass<Plain<double>>;
+template class MacePass<WithTangent<float>>;
+template class MacePass<WithTangent<double>>;
 
 }  // namespace isotrope
