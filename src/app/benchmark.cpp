@@ -7,7 +7,6 @@
 #include "app/kokkos_scope.hpp"
 #include "app/model_options.hpp"
 #include "core/error.hpp"
-#include "core/gemm.hpp"
 #include "core/kokkos_ext.hpp"
 #include "evaluate/structure_source.hpp"
 #include "evaluate/timing.hpp"
@@ -148,7 +147,6 @@ int run(const BenchmarkOptions& options) {
   require(options.repeats > 0, "--repeats: expected 1 or more, found {}", options.repeats);
   require(options.atoms > 0, "--atoms: expected 1 or more, found {}", options.atoms);
   KokkosScope kokkos;
-  use_one_blas_thread();
   const nlohmann::json json = measure(options);
   if (options.json.wanted()) options.json.write(json);
   if (!options.json.to_standard_output()) print_report(json);

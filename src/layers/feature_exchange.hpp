@@ -64,13 +64,14 @@ class FeatureExchange final : public Exchange {
   }
 
   void accumulate(std::span<const int> atoms, const double* in) override {
-    std::vector<T> values(width_ * sizeof(double) / sizeof(T));
     for (const int atom : atoms) {
-      std::memcpy(values.data(), in, width_ * sizeof(double));
-      const T* next = values.data();
+      const char* bytes = reinterpret_cast<const char*>(in);
       for_rows(atom, [&](T* row, int mul, int) {
-        for (int c = 0; c < mul; ++c) row[c] += next[c];
-        next += mul;
+        for (int c = 0; c < mul; ++c, bytes += sizeof(T)) {
+          T value;
+          std::memcpy(&value, bytes, sizeof(T));
+          row[c] += value;
+        }
       });
       in += width_;
     }

@@ -27,17 +27,13 @@ struct Locate {
     int k = static_cast<int>(place);
     k = k < 0 ? 0 : k < knots - 1 ? k : knots - 2;
     const double t = place - k;
-    const double per_length = 1 / spacing;
+    const HermiteFactors factors = hermite_factors(t);
     Hermite<T> h;
     h.rows = rows + 2L * k * weights;
-    h.value[0] = static_cast<T>((1 + 2 * t) * (1 - t) * (1 - t));
-    h.value[1] = static_cast<T>(t * (1 - t) * (1 - t));
-    h.value[2] = static_cast<T>(t * t * (3 - 2 * t));
-    h.value[3] = static_cast<T>(t * t * (t - 1));
-    h.slope[0] = static_cast<T>(6 * t * (t - 1) * per_length);
-    h.slope[1] = static_cast<T>((1 - t) * (1 - 3 * t) * per_length);
-    h.slope[2] = static_cast<T>(6 * t * (1 - t) * per_length);
-    h.slope[3] = static_cast<T>(t * (3 * t - 2) * per_length);
+    for (int n = 0; n < 4; ++n) {
+      h.value[n] = static_cast<T>(factors.value[n]);
+      h.slope[n] = static_cast<T>(factors.slope[n] / spacing);
+    }
     return h;
   }
 };

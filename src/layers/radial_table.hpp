@@ -6,6 +6,16 @@
 
 namespace isotrope {
 
+/// Cubic Hermite interpolation at t in [0, 1] of an interval: factors of its first value, spacing * first slope, second
+/// value, spacing * second slope; `slope` gives spacing times the derivative.
+struct HermiteFactors {
+  double value[4], slope[4];
+};
+KOKKOS_INLINE_FUNCTION HermiteFactors hermite_factors(double t) {
+  return {{(1 + 2 * t) * (1 - t) * (1 - t), t * (1 - t) * (1 - t), t * t * (3 - 2 * t), t * t * (t - 1)},
+          {6 * t * (t - 1), (1 - t) * (1 - 3 * t), 6 * t * (1 - t), t * (3 * t - 2)}};
+}
+
 /// Radial weights R_w(r) on equidistant knots of [begin, cutoff], cubic Hermite between them (values and slopes are
 /// exact on the knots, the interpolant has a continuous slope). In inference it stands for the radial network: a few
 /// lanes read an edge instead of the network's matrix products.

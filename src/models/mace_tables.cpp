@@ -89,17 +89,20 @@ TableReport measure(Network& network, double cutoff, const std::vector<double>& 
   TableReport report;
   report.knots = n;
   for (const double t : {0.25, 0.5}) {
+    const HermiteFactors factors = hermite_factors(t);
     std::vector<double> between(n - 1);
     for (int k = 0; k + 1 < n; ++k) between[k] = knots[k] + t * h;
     const Sampled exact = network.sample(between);
     for (int k = 0; k + 1 < n; ++k) {
       for (int w = 0; w < width; ++w) {
         const std::size_t a = static_cast<std::size_t>(k) * width + w, b = a + width;
-        const double v0 = on_knots.values[a], v1 = on_knots.values[b], s0 = h * on_knots.slopes[a],
-                     s1 = h * on_knots.slopes[b];
-        const double value = (1 + 2 * t) * (1 - t) * (1 - t) * v0 + t * (1 - t) * (1 - t) * s0 +
-                             t * t * (3 - 2 * t) * v1 + t * t * (t - 1) * s1;
-        const double slope = (6 * t * (t - 1) * (v0 - v1) + (1 - t) * (1 - 3 * t) * s0 + t * (3 * t - 2) * s1) / h;
+        const double numbers[4] = {on_knots.values[a], h * on_knots.slopes[a], on_knots.values[b],
+                                   h * on_knots.slopes[b]};
+        double value = 0, slope = 0;
+        for (int n = 0; n < 4; ++n) {
+          value += factors.value[n] * numbers[n];
+          slope += factors.slope[n] * numbers[n] / h;
+        }
         report.value_error = std::max(report.value_error, std::abs(value - exact.values[a]));
         report.slope_error = std::max(report.slope_error, std::abs(slope - exact.slopes[a]));
       }
