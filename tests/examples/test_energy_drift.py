@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-from energy_drift import energy_drift, read_run  # noqa: E402
+from energy_drift import energy_drift, mean_drift, read_run  # noqa: E402
 
 ATOMS = 9
 TIME = np.arange(2000) * 0.01
@@ -32,6 +32,16 @@ class EnergyDrift(unittest.TestCase):
         scatter = np.std([drift.slope for drift in drifts])
         sigma = np.sqrt(np.mean([drift.sigma**2 for drift in drifts]))
         self.assertAlmostEqual(sigma / scatter, 1, delta=0.15)
+
+    def test_several_runs_together(self):
+        """The mean of many runs that scatter about a slope is that slope within its error, which scatters as stated."""
+        rng = np.random.default_rng(1)
+        means = [mean_drift([energy_drift(TIME, ATOMS * (1e-4 * TIME + rng.normal(size=len(TIME))), ATOMS) for _ in range(10)])
+                 for _ in range(40)]
+        deviations = np.array([(mean.slope - 1e-4) / mean.sigma for mean in means])
+        self.assertLess(abs(deviations.mean()), 0.6)
+        self.assertAlmostEqual(deviations.std(), 1.13, delta=0.4)  # Student's t with 9 degrees of freedom
+        self.assertAlmostEqual(means[0].duration, 199.9)
 
     def test_an_exploded_run_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:
