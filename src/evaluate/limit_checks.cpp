@@ -94,7 +94,8 @@ CheckResult check_cutoff(const CheckedPotential& potential, Structures structure
   }
   for (const auto& [name, structure] : structures) {
     for (const Pair& pair : pairs_near_cutoff(structure, cutoff, 6)) {
-      const auto moved = [&](double x) { return with_distance(structure, pair, cutoff + x); };
+      // Named again: Clang 14 does not capture structured bindings.
+      const auto moved = [&, &whole = structure](double x) { return with_distance(whole, pair, cutoff + x); };
       if (atoms_overlap(moved(0))) continue;
       cross_cutoff(potential, moved, fmt::format("{}, atoms {} and {}", name, pair.i, pair.j), worst);
     }
