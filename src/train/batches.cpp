@@ -33,8 +33,9 @@ std::size_t bytes_of_graphs(const std::vector<SampleEntry>& entries) {
   return bytes;
 }
 
-std::string mebibytes(std::size_t bytes) {
-  return fmt::format("{:.0f} MiB", static_cast<double>(bytes) / (1 << 20));
+std::string text_of(std::size_t bytes) {
+  const auto size = static_cast<double>(bytes);
+  return size < 0x1p23 ? fmt::format("{:.0f} KiB", size / 0x1p10) : fmt::format("{:.0f} MiB", size / 0x1p20);
 }
 
 bool fits(const SampleSet& set, const LoaderOptions& options) {
@@ -74,14 +75,14 @@ Batch make_batch(const Sample& sample, const SpeciesMap& species, double cutoff)
 }
 
 std::string describe_loading(const SampleSet& set, const LoaderOptions& options) {
-  const std::string graphs = mebibytes(bytes_of_graphs(set.entries));
+  const std::string graphs = text_of(bytes_of_graphs(set.entries));
   if (fits(set, options)) return fmt::format("graphs are kept in memory ({})", graphs);
   const EpochPlanner planner(set.entries, {}, window_of(options));
   const std::string order = planner.one_window()
                                 ? "shuffled as a whole"
-                                : fmt::format("shuffled in windows of {}", mebibytes(window_of(options)));
+                                : fmt::format("shuffled in windows of {}", text_of(window_of(options)));
   return fmt::format("streamed in {} blocks, {}; graphs would take {}, data.memory is {}", planner.blocks(), order,
-                     graphs, mebibytes(options.memory));
+                     graphs, text_of(options.memory));
 }
 
 void for_each_single(const SampleSet& set, const SpeciesMap& species, double cutoff, const LoaderOptions& options,

@@ -178,6 +178,7 @@ void split(Candidates& all, const std::vector<std::string>& group_names, const D
 }
 
 std::vector<Sample> read_all(const SampleSet& set) {
+  for (const auto& source : set.sources) source->check_content();
   std::vector<Sample> samples;
   for (int i = 0; i < set.size(); ++i) samples.push_back(set.read_one(i));
   return samples;
