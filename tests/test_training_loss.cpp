@@ -150,13 +150,13 @@ const LossCase loss_cases[] = {{"mse", Kind::mse, Kind::mse, Kind::mse},
                                {"mae", Kind::mae, Kind::norm, Kind::mae}};
 
 /// Two crystals and a molecule, one without energy, one without forces, the molecule without stress.
-TrainingData mixed_data() {
+Batch mixed_batch() {
   auto structures = test::crystals(2, 5);
   structures.push_back(test::molecules(1, 6)[0]);
   structures[0].energy.reset();
   structures[1].forces.clear();
   structures[1].weight = 0.3;
-  return test::in_memory(structures);
+  return test::batch_of(structures);
 }
 
 TEST(Loss, IsTheStatedMean) {
@@ -186,10 +186,7 @@ TEST(Loss, IsTheStatedMean) {
 TEST(Loss, DerivativeIsThatOfTheLoss) {
   for (const LossCase& c : loss_cases) {
     SCOPED_TRACE(c.name);
-    const TrainingData data = mixed_data();
-    std::vector<const Sample*> samples;
-    for (const Sample& sample : data.train) samples.push_back(&sample);
-    const Labels labels = collect_labels(samples);
+    const Labels labels = mixed_batch().labels;
     Prediction prediction{labels.energy, labels.forces, labels.stress};
     SplitMix random(3);
     const auto noise = [&] { return (static_cast<double>(random.below(1000)) - 499.5) / 2000; };
@@ -225,11 +222,8 @@ TEST(Loss, DerivativeIsThatOfTheLoss) {
 TEST(Loss, GradientByTheParametersIsExact) {
   for (const LossCase& c : loss_cases) {
     SCOPED_TRACE(c.name);
-    const TrainingData data = mixed_data();
-    ModelRecord record = test::toy_record(data);
-    const SpeciesMap species(record.elements);
-    BatchLoader loader(data.train, species, record.cutoff);
-    const Batch batch = loader.load({0, 1, 2});
+    ModelRecord record = test::toy_record();
+    const Batch batch = mixed_batch();
     const LossCounts counts = loss_counts(batch.labels);
     ToyPotential potential(record);
     LossPass pass(potential, loss_config(c));

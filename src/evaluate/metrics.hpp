@@ -19,6 +19,7 @@ struct Labels {
 
   int graphs() const { return static_cast<int>(weight.size()); }
   void append(const Structure& structure, double structure_weight);
+  void append(const Labels& others);
 };
 
 /// What a potential says about the same batch.

@@ -7,7 +7,8 @@
 
 /// HDF5 behind a small wall: hdf5.cpp is the only file that calls its library. Every failure throws Error with the
 /// file's path and the entry ("data.h5:/forces: ..."). Element types T: std::uint8_t, int, std::int64_t, float, double;
-/// on reading HDF5 converts widths, but floating-point numbers are never read as integers.
+/// on reading HDF5 converts widths, but floating-point numbers are never read as integers. Calls of several threads
+/// take turns; one object belongs to one thread at a time.
 namespace isotrope::hdf5 {
 
 using Shape = std::vector<std::int64_t>;  ///< empty: a scalar

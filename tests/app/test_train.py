@@ -67,20 +67,44 @@ class TestTrain(CommandLineTest):
         self.run_isotrope("train", self.config(), "--resume")
         np.testing.assert_array_equal(self.parameters("small.h5"), self.parameters("whole.h5"))
 
-    def test_ranks_agree(self):
+    def on_ranks(self, ranks, *arguments):
         mpiexec = pathlib.Path(sys.executable).parent / "mpiexec"
+        done = subprocess.run([mpiexec, "-n", str(ranks), ISOTROPE, *arguments], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_ranks_agree(self):
         config = self.config()
         self.run_isotrope("train", config, "--output", "one.h5")
         for ranks in (2, 3):
-            done = subprocess.run(
-                [mpiexec, "-n", str(ranks), ISOTROPE, "train", config, "--output", "several.h5", "--overwrite"],
-                cwd=self.folder, capture_output=True, text=True)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            self.on_ranks(ranks, "train", config, "--output", "several.h5", "--overwrite")
             one, several = self.parameters("one.h5"), self.parameters("several.h5")
             self.assertFalse(np.array_equal(one, np.zeros_like(one)))
             # Adam divides small gradients by their own size: rounding grows a little over the steps.
             np.testing.assert_allclose(several, one, rtol=0, atol=1e-9)
             self.assertEqual(self.json_of("info", "several.h5", "--json")["training"]["ranks"], ranks)
+
+    def test_streams_a_stored_split_on_any_number_of_ranks(self):
+        self.run_isotrope("convert", SOURCE / "data/ethanol_train.h5", "-o", self.folder / "split.h5", "--split", "structure",
+                          "--split-ratios", "0.8,0.2,0.0", "--split-seed", "1")
+        config = self.config((f"train: {SOURCE}/data/ethanol_train.h5", "train: {file: split.h5, split: train}\n  memory: 300 KiB"),
+                             ("{fraction: 0.1, seed: 1, by: structure}", "{file: split.h5, split: validation}"),
+                             ("{structures: 8}", "{edges: 600}"), ("steps: 6", "steps: 45"), ("3 steps", "15 steps"))
+        log = self.run_isotrope("train", config, "--dry-run").stderr
+        self.assertRegex(log, r"structures    381 \(9 to 9 atoms\)\n.*\n.*\n  loading       streamed in \d+ blocks, shuffled in windows of 75 KiB")
+        self.run_isotrope("train", config, "--output", "one.h5")
+        one = self.parameters("one.h5")
+        errors = self.json_of("info", "one.h5", "--json")["training"]["errors"]
+        self.assertEqual([errors[name]["structures"] for name in ("train", "validation")], [381, 96])
+        for ranks in (2, 3):
+            self.on_ranks(ranks, "train", config, "--output", "several.h5", "--overwrite")
+            np.testing.assert_allclose(self.parameters("several.h5"), one, rtol=0, atol=1e-7)
+        # Resumed in the middle of an epoch.
+        text = (self.folder / config).read_text()
+        self.write("half.yaml", text.replace("steps: 45", "steps: 37"))
+        self.run_isotrope("train", "half.yaml")
+        self.write("rest.yaml", text)
+        self.run_isotrope("train", "rest.yaml", "--resume")
+        np.testing.assert_array_equal(self.parameters("small.h5"), one)
 
     def test_a_failure_ends_all_ranks(self):
         mpiexec = pathlib.Path(sys.executable).parent / "mpiexec"
