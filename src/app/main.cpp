@@ -30,10 +30,12 @@ int run(int argc, char** argv) {
   parser.add_flag("-v,--verbose", verbose, "Say more")->excludes(quiet_flag);
 
   std::map<const CLI::App*, Action> actions;
+  std::map<const CLI::App*, bool> uses_blas;
   for (const Command& command : commands()) {
     CLI::App* subcommand = parser.add_subcommand(command.name, command.help);
     subcommand->fallthrough();
     actions[subcommand] = command.setup(*subcommand);
+    uses_blas[subcommand] = command.uses_blas;
   }
   try {
     parser.parse(argc, argv);
@@ -44,15 +46,16 @@ int run(int argc, char** argv) {
     return report(fmt::format("{} (isotrope {}--help lists what there is)", error.what(), context), usage_error);
   }
   set_verbosity(quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal);
-  return actions.at(parser.get_subcommands().front())();
+  const CLI::App* const chosen = parser.get_subcommands().front();
+  if (uses_blas.at(chosen)) choose_blas_kernels(argv);
+  use_one_blas_thread();
+  return actions.at(chosen)();
 }
 
 }  // namespace
 }  // namespace isotrope::app
 
 int main(int argc, char** argv) {
-  isotrope::app::choose_blas_kernels(argv);
-  isotrope::use_one_blas_thread();
   try {
     return isotrope::app::run(argc, argv);
   } catch (const std::exception& error) {

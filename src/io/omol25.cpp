@@ -66,7 +66,7 @@ class Reader : public StructureReader {
     const std::optional<std::string_view> row = file_.get(key);
     if (!row) throw EntryError("key " + key, where + ": missing, though not among the deleted ones");
     try {
-      structure = decode_(inflate_(*row, Inflater::Wrapper::zlib), id);
+      decode_(inflate_(*row, Inflater::Wrapper::zlib), id, structure);
     } catch (const Error& error) {
       throw EntryError("key " + key, fmt::format("{}: {}", where, error.what()));
     }
