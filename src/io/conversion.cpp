@@ -180,23 +180,20 @@ class Joiner {
     const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
     Output output(joined);
     copy(output, split);
-    if (structures_ == 0) folder_.remove();
-    commit(output, split.record);
-    fs::rename(joined, request_.output);
-    return outcome_;
+    return commit(output, joined, split.record);
   }
 
   /// From the input itself, which is one part: before it is done there is nothing to go on from.
   bool is_direct() const {
-    return parts_.size() == 1 && !request_.split && Output::is_dataset(request_.output) && !fs::exists(folder_.path());
+    return parts_.size() == 1 && !folder_.is_done(0) && !request_.split && Output::is_dataset(request_.output);
   }
   ConversionOutcome convert_directly() {
     PartReader read(request_, 1);
-    Output output(request_.output);
+    const std::string whole = folder_.joined_path(".h5");
+    Output output(whole);
     records_.push_back(read(parts_[0], [&](const Structure& structure) { add(structure, output); }));
     structures_ = records_[0].structures;
-    commit(output, {});
-    return outcome_;
+    return commit(output, whole, {});
   }
 
  private:
@@ -206,16 +203,21 @@ class Joiner {
     duplicates_.add(structure);
   }
 
-  void commit(Output& output, const nlohmann::json& split) {
+  ConversionOutcome commit(Output& output, const std::string& path, const nlohmann::json& split) {
     write_rejected();
     nlohmann::json provenance = request_.provenance;
     provenance["sources"] = summarise(parts_, records_);
-    require(structures_ > 0, "{}: not written, there are no structures", request_.output);
+    if (structures_ == 0) {
+      folder_.remove();
+      fail("{}: not written, there are no structures", request_.output);
+    }
     if (request_.split) provenance["split"] = split;
     outcome_.duplicates = duplicates_.count();
     provenance["duplicates"] = outcome_.duplicates;
     if (outcome_.rejected > 0) provenance["rejected"] = outcome_.rejected;
     output.commit(provenance);
+    fs::rename(path, request_.output);
+    return outcome_;
   }
 
   void write_rejected() {
@@ -286,13 +288,12 @@ ConversionOutcome convert(const ConversionRequest& request, const Communicator& 
   const conversion::PartFolder folder(request.output);
   const int count = static_cast<int>(parts.size());
   conversion::Joiner joiner(request, folder, parts);
-  // Others have no part then; they pass the same barriers.
-  const bool direct = communicator.root() && joiner.is_direct();
-  if (communicator.root() && !direct) {
+  if (communicator.root()) {
     const int done = folder.begin(request, parts);
     if (done > 0) log().info("going on with {}.parts: {} of {} parts are done", request.output, done, count);
   }
   communicator.barrier();
+  const bool direct = communicator.root() && joiner.is_direct();  // other ranks have no part then
   try {
     std::vector<int> mine;
     for (int p = communicator.rank(); p < count && !direct; p += communicator.ranks())

@@ -53,7 +53,11 @@ int DatasetWriter::name_index(std::map<std::string, int>& indices, std::vector<s
 }
 
 void DatasetWriter::add(const Structure& structure) {
-  check_structure(structure, fmt::format("{}: structure {}", target_.path(), structures_));
+  try {
+    check_structure(structure);
+  } catch (const Error& error) {
+    fail("{}: structure {}: {}", target_.path(), structures_, error.what());
+  }
   Buffers& b = *buffers_;
   b.numbers.insert(b.numbers.end(), structure.numbers.begin(), structure.numbers.end());
   for (const Vec3& position : structure.positions) push(b.positions, position);

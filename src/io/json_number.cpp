@@ -34,9 +34,8 @@ constexpr std::array<Power, 2 * largest_q + 1> make_powers() {
   for (int q = 0; q <= largest_q; ++q, five *= 5) {
     int bits = 0;
     while (bits < 128 && (five >> bits) != 0) ++bits;
-    powers[largest_q + q] = bits <= 64
-                                ? Power{static_cast<std::uint64_t>(five) << (64 - bits), bits - 64}
-                                : Power{static_cast<std::uint64_t>(five >> (bits - 64)), bits - 64};
+    powers[largest_q + q] = bits <= 64 ? Power{static_cast<std::uint64_t>(five) << (64 - bits), bits - 64}
+                                       : Power{static_cast<std::uint64_t>(five >> (bits - 64)), bits - 64};
     Wide rest = 1;
     std::uint64_t quotient = 0;
     int exponent = 0;
@@ -87,11 +86,11 @@ Eight take_eight(const char* at) {
   std::memcpy(&text, at, 8);
   text ^= 0x3030303030303030;  // digits become 0 to 9
   const std::uint64_t others = (text | (text + 0x7676767676767676)) & 0x8080808080808080;
-  const int count = std::countr_zero(others) / 8;  // 8 where all are digits
-  text = count == 0 ? 0 : text << (8 * (8 - count));  // zeros in front
-  text = (text & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;              // pairs: 10 a + b
-  text = (text & 0x00ff00ff00ff00ff) * 6553601 >> 16;          // fours
-  text = (text & 0x0000ffff0000ffff) * 42949672960001 >> 32;   // eight
+  const int count = std::countr_zero(others) / 8;             // 8 where all are digits
+  text = count == 0 ? 0 : text << (8 * (8 - count));          // zeros in front
+  text = (text & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;             // pairs: 10 a + b
+  text = (text & 0x00ff00ff00ff00ff) * 6553601 >> 16;         // fours
+  text = (text & 0x0000ffff0000ffff) * 42949672960001 >> 32;  // eight
   return {text, count};
 }
 

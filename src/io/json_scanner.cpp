@@ -47,7 +47,8 @@ bool is_utf8(std::string_view text) {
       c = c << 6 | (byte(i + k) & 0x3f);
     }
     static constexpr char32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (c < smallest[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || (head >= 0x80 && head < 0xc0)) return false;
+    if (c < smallest[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || (head >= 0x80 && head < 0xc0))
+      return false;
     i += length;
   }
   return true;

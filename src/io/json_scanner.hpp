@@ -8,9 +8,9 @@
 
 namespace isotrope {
 
-/// Reads JSON in one pass, in the order of its bytes: the caller says what it expects next, or passes over it. Nothing is
-/// built, so numbers cost what their digits cost. Also understood: the NaN, Infinity and -Infinity of Python's json, as
-/// values to pass over. Errors begin with "JSON: byte N".
+/// Reads JSON in one pass, in the order of its bytes: the caller says what it expects next, or passes over it. Nothing
+/// is built, so numbers cost what their digits cost. Also understood: the NaN, Infinity and -Infinity of Python's json,
+/// as values to pass over. Errors begin with "JSON: byte N".
 class JsonScanner {
  public:
   /// So many zero bytes lie behind the text.
@@ -23,8 +23,8 @@ class JsonScanner {
   Kind kind();
   /// Whether a value is this number; otherwise nothing is read.
   bool number(double& value);
-  bool truth();                ///< true or false
-  std::string_view text();     ///< without its escapes; valid until the next text or key
+  bool truth();             ///< true or false
+  std::string_view text();  ///< without its escapes; valid until the next text or key
   void null();
   /// The number, word or text that comes next, as it is written; for lists and objects nothing.
   std::string_view token() const;

@@ -37,8 +37,8 @@ class RowDecoder {
  public:
   explicit RowDecoder(const ReadOptions& options);
   ~RowDecoder();
-  /// Fills in the structure from a row; JsonScanner::padding zero bytes lie behind `json`. Throws, without saying where,
-  /// for what is not such a row. The result is not checked by check_structure().
+  /// Fills in the structure from a row; JsonScanner::padding zero bytes lie behind `json`. Throws, without saying
+  /// where, for what is not such a row. The result is not checked by check_structure().
   void operator()(std::string_view json, std::int64_t id, Structure& structure);
   const Counts& counts() const;
 

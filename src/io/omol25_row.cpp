@@ -80,13 +80,13 @@ void flatten(JsonScanner& json, std::size_t level, Array& result) {
   }
   if (result.shape.size() <= level) result.shape.resize(level + 1, -1);
   std::int64_t& expected = result.shape[level];
-  require(expected < 0 || expected == length, "{}: lists of {} and of {} items side by side", result.name, expected, length);
+  require(expected < 0 || expected == length, "{}: lists of {} and of {} items side by side", result.name, expected,
+          length);
   expected = length;
 }
 
 void read_list(JsonScanner& json, Array& result) {
-  require(json.kind() == Kind::array, "{}: expected an array, found {}", result.name,
-          kind_name(json.kind()));
+  require(json.kind() == Kind::array, "{}: expected an array, found {}", result.name, kind_name(json.kind()));
   flatten(json, 0, result);
 }
 
