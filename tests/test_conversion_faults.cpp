@@ -23,8 +23,8 @@ std::string gzip(const std::string& text) {
 }
 
 std::string row(const std::string& numbers, const std::string& positions, const std::string& more) {
-  return R"({"numbers": )" + numbers + R"(, "positions": )" + positions + R"(, "data": {"charge": 0, "spin": 1})" + more +
-         "}";
+  return R"({"numbers": )" + numbers + R"(, "positions": )" + positions + R"(, "data": {"charge": 0, "spin": 1})" +
+         more + "}";
 }
 
 /// Converts a file of three entries, of which the second is `bad`.
@@ -57,8 +57,9 @@ class OneBadEntry : public ::testing::Test {
   }
   void expect_row(const std::string& bad, const std::string& message) {
     const std::string good = zlib(row("[8]", "[[0, 0, 0]]", ""));
-    expect(folder_ / "x.aselmdb", {{"1", good}, {"2", bad}, {"3", good}, {"nextid", zlib("4")}, {"deleted_ids", zlib("[]")}},
-           "", ": key 2: " + message);
+    expect(folder_ / "x.aselmdb",
+           {{"1", good}, {"2", bad}, {"3", good}, {"nextid", zlib("4")}, {"deleted_ids", zlib("[]")}}, "",
+           ": key 2: " + message);
   }
   void expect_steps(const std::string& bad, const std::string& message) {
     const std::string good = gzip(trajectory(step("O", real(-75))));
@@ -86,7 +87,8 @@ TEST_F(OneBadEntry, OfOMol25) {
              "no atoms");
   expect_row(zlib(row("[119]", origin, "")), "119 is not an atomic number");
   expect_row(zlib(row("[8]", origin, R"(, "deep": )" + std::string(5000, '['))),
-             fmt::format("JSON: byte {}: nested deeper than 1000 levels", row("[8]", origin, R"(, "deep": )").size() - 1 + 1000));
+             fmt::format("JSON: byte {}: nested deeper than 1000 levels",
+                         row("[8]", origin, R"(, "deep": )").size() - 1 + 1000));
 }
 
 TEST_F(OneBadEntry, OfPubChemQCR) {

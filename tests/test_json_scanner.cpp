@@ -55,12 +55,32 @@ TEST(JsonNumber, RoundsAsTheCLibrary) {
 }
 
 TEST(JsonNumber, EdgesOfItsRange) {
-  for (const char* text :
-       {"0", "-0", "0.0", "-0.0e7", "0e5", "5e-324", "2.4703282292062327e-324", "1e-999", "1e999", "-1e999",
-        "1.7976931348623157e308", "1.7976931348623159e308", "9007199254740993", "9007199254740993.0",
-        "18446744073709551615", "18446744073709551616", "9999999999999999999", "123456789012345678901234567890",
-        "0.00000000000000000000000000000000000000000000000012345678901234567", "1E+5", "1e05", "12345678", "1.12345678",
-        "1.1234567890123456", "1.123456789012345678901234", "1e99999999999999999999"})
+  for (const char* text : {"0",
+                           "-0",
+                           "0.0",
+                           "-0.0e7",
+                           "0e5",
+                           "5e-324",
+                           "2.4703282292062327e-324",
+                           "1e-999",
+                           "1e999",
+                           "-1e999",
+                           "1.7976931348623157e308",
+                           "1.7976931348623159e308",
+                           "9007199254740993",
+                           "9007199254740993.0",
+                           "18446744073709551615",
+                           "18446744073709551616",
+                           "9999999999999999999",
+                           "123456789012345678901234567890",
+                           "0.00000000000000000000000000000000000000000000000012345678901234567",
+                           "1E+5",
+                           "1e05",
+                           "12345678",
+                           "1.12345678",
+                           "1.1234567890123456",
+                           "1.123456789012345678901234",
+                           "1e99999999999999999999"})
     expect_as_strtod(text);
   for (const char* text : {"", "-", "01", "-01", "1.", "1.e5", "1e", "1e+", ".5", "+1", "-.5", "nan", "Infinity"}) {
     double value;
@@ -79,8 +99,8 @@ std::string skip_error(const std::string& text) {
 }
 
 TEST(JsonScanner, PassesOverValues) {
-  for (const char* text : {"1", "-1.5e3", "true", "false", "null", "NaN", "-Infinity", "\"a\\\"b\"", "[]", "{}", "[1, [2, {}], \"]\"]",
-                           R"({"a": {"b": [1, 2]}, "c": null})", " [ 1 , 2 ] "}) {
+  for (const char* text : {"1", "-1.5e3", "true", "false", "null", "NaN", "-Infinity", "\"a\\\"b\"", "[]", "{}",
+                           "[1, [2, {}], \"]\"]", R"({"a": {"b": [1, 2]}, "c": null})", " [ 1 , 2 ] "}) {
     const std::string with_zeros = padded(text);
     JsonScanner json(std::string_view(with_zeros).substr(0, std::string(text).size()));
     EXPECT_NO_THROW((json.skip(), json.end())) << text;
@@ -121,7 +141,8 @@ TEST(JsonScanner, Texts) {
   EXPECT_EQ(error_of([] { text_of(R"("\u12g4")"); }), "JSON: byte 5: expected four hexadecimal digits behind \\u");
   EXPECT_EQ(error_of([] { text_of(R"("\ud83d")"); }), "JSON: byte 3: half of a character in a text");
   EXPECT_EQ(error_of([] { text_of("5"); }), "JSON: byte 0: expected a text, found 5");
-  for (const char* bad : {"\"\xff\"", "\"\xc3\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\x80\""})
+  for (const char* bad :
+       {"\"\xff\"", "\"\xc3\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\x80\""})
     EXPECT_EQ(error_of([&] { text_of(bad); }), "JSON: byte 1: expected a text in UTF-8");
 }
 
