@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "core/error.hpp"
@@ -20,6 +21,11 @@ constexpr int no_step = -1;
 
 void push(std::vector<double>& to, const Vec3& v) {
   to.insert(to.end(), v.begin(), v.end());
+}
+void push(std::vector<double>& to, const std::vector<Vec3>& vectors) {
+  const std::size_t old = to.size();
+  to.resize(old + 3 * vectors.size());
+  if (!vectors.empty()) std::memcpy(&to[old], vectors.data(), vectors.size() * sizeof(Vec3));
 }
 void push(std::vector<double>& to, const Mat3& m) {
   for (const Vec3& row : m) push(to, row);
@@ -60,8 +66,8 @@ void DatasetWriter::add(const Structure& structure) {
   }
   Buffers& b = *buffers_;
   b.numbers.insert(b.numbers.end(), structure.numbers.begin(), structure.numbers.end());
-  for (const Vec3& position : structure.positions) push(b.positions, position);
-  for (const Vec3& force : structure.forces) push(b.forces, force);
+  push(b.positions, structure.positions);
+  push(b.forces, structure.forces);
   if (structure.forces.empty()) b.forces.insert(b.forces.end(), 3 * structure.numbers.size(), nan);
   ++structures_;
   atoms_ += structure.size();
