@@ -14,7 +14,6 @@ struct Command {
   const char* name;
   const char* help;
   Action (*setup)(CLI::App& options);
-  bool uses_blas = true;
 };
 
 Action setup_convert(CLI::App& app);
@@ -28,8 +27,8 @@ Action setup_benchmark(CLI::App& app);
 /// here.
 inline const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
-      {"convert", "Turn DFT data into a data set", setup_convert, false},
-      {"info", "Describe a model or a data set", setup_info, false},
+      {"convert", "Turn DFT data into a data set", setup_convert},
+      {"info", "Describe a model or a data set", setup_info},
       {"train", "Train a potential on a data set", setup_train},
       {"evaluate", "Errors of a model against labelled data", setup_evaluate},
       {"check", "Test a model for what physics demands: forces = -dE/dx, rotation, smoothness, ...", setup_check},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <cstdio>
 #include <map>
+#include <set>
 
 #include "app/blas_kernels.hpp"
 #include "app/commands.hpp"
@@ -14,6 +15,8 @@ namespace {
 
 constexpr int failure = 1;
 constexpr int usage_error = 2;
+/// Commands that gain nothing by a second start of the program.
+const std::set<std::string> without_matrices = {"convert", "info"};
 
 int report(const std::string& message, int status) {
   fmt::print(stderr, "isotrope: error: {}\n", message);
@@ -30,12 +33,10 @@ int run(int argc, char** argv) {
   parser.add_flag("-v,--verbose", verbose, "Say more")->excludes(quiet_flag);
 
   std::map<const CLI::App*, Action> actions;
-  std::map<const CLI::App*, bool> uses_blas;
   for (const Command& command : commands()) {
     CLI::App* subcommand = parser.add_subcommand(command.name, command.help);
     subcommand->fallthrough();
     actions[subcommand] = command.setup(*subcommand);
-    uses_blas[subcommand] = command.uses_blas;
   }
   try {
     parser.parse(argc, argv);
@@ -47,7 +48,7 @@ int run(int argc, char** argv) {
   }
   set_verbosity(quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal);
   const CLI::App* const chosen = parser.get_subcommands().front();
-  if (uses_blas.at(chosen)) choose_blas_kernels(argv);
+  if (!without_matrices.contains(chosen->get_name())) choose_blas_kernels(argv);
   use_one_blas_thread();
   return actions.at(chosen)();
 }

@@ -183,7 +183,7 @@ class Joiner {
     return commit(output, joined, split.record);
   }
 
-  /// From the input itself, which is one part: before it is done there is nothing to go on from.
+  /// From the input itself, where it is one part and is not split: before it is done there is nothing to go on from.
   bool is_direct() const {
     return parts_.size() == 1 && !folder_.is_done(0) && !request_.split && Output::is_dataset(request_.output);
   }

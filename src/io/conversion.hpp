@@ -12,7 +12,7 @@
 /// DFT data to a data set. The inputs are cut into parts (a file, or a range of its entries); each rank converts its
 /// share of the parts into files of their own, in the folder OUTPUT.parts; then the root joins them in the order of the
 /// inputs. What was finished there survives whatever ends the run, and the same conversion started again goes on from
-/// it. An input that is one part goes into the data set directly.
+/// it.
 namespace isotrope {
 
 struct ConversionRequest {

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "io/dataset.hpp"
 #include "io/dataset_members.hpp"
+#include "io/structure_checks.hpp"
 
 namespace isotrope {
 

@@ -13,7 +13,7 @@ namespace isotrope {
 class Inflater {
  public:
   enum class Wrapper { gzip, zlib };
-  /// Zero bytes behind the end of a result: the readers of text look ahead.
+  /// Readable bytes behind the end of a result: simdjson reads ahead.
   static constexpr std::size_t padding = 64;
   static constexpr std::size_t largest_result = std::size_t(128) << 20;
 

@@ -6,6 +6,7 @@
 
 #include "io/inflate.hpp"
 #include "io/lmdb.hpp"
+#include "io/structure_checks.hpp"
 
 namespace isotrope {
 namespace omol25 {

@@ -12,6 +12,7 @@
 #include "core/units.hpp"
 #include "io/inflate.hpp"
 #include "io/lmdb.hpp"
+#include "io/structure_checks.hpp"
 
 namespace isotrope {
 namespace pubchemqcr {

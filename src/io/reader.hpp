@@ -98,8 +98,7 @@ std::string expand_pattern(const std::string& pattern,
 
 /// Throws unless the structure is one that a potential can learn from: atoms, known elements, finite positions and
 /// labels, labels of the right size, a cell along periodic directions, a charge and multiplicity that agree with the
-/// number of electrons. `where` begins the message ("water.xyz: frame 3 (line 17)"); without it the caller says where.
+/// number of electrons. `where` begins the message ("water.xyz: frame 3 (line 17)").
 void check_structure(const Structure& structure, const std::string& where);
-void check_structure(const Structure& structure);
 
 }  // namespace isotrope
