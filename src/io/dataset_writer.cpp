@@ -13,9 +13,10 @@ namespace isotrope {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-// Buffers are written when they hold this much; the first write also sets the chunks of the file, so small sets stay
-// small.
-constexpr std::size_t atoms_per_block = 16384, structures_per_block = 4096;
+// Buffers are written when they hold this much: several chunks of the file, whose largest size is the other. The first
+// write sets it, so small sets stay small.
+constexpr std::size_t atoms_per_block = 65536, structures_per_block = 4096;
+constexpr std::int64_t rows_per_chunk = 16384;
 
 /// In the member `step`.
 constexpr int no_step = -1;
@@ -102,7 +103,8 @@ void DatasetWriter::append(const char* name, std::vector<T>& values) {
     hdf5::Shape row = found == rows.end() ? hdf5::Shape{} : found->second;
     std::int64_t width = 1;
     for (std::int64_t extent : row) width *= extent;
-    file_->create_rows<T>(name, row, std::max<std::int64_t>(1, static_cast<std::int64_t>(values.size()) / width));
+    const std::int64_t rows = static_cast<std::int64_t>(values.size()) / width;
+    file_->create_rows<T>(name, row, std::clamp<std::int64_t>(rows, 1, rows_per_chunk));
   }
   file_->append_rows<T>(name, values);
   hashes_[name].add(std::span<const T>(values));

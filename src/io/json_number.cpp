@@ -109,6 +109,13 @@ int take_fraction(const char* at, std::uint64_t& digits) {
   return 8 + second.count + third.count;
 }
 
+/// Of a number that begins with "0.".
+int zeros_in_front(const char* at) {
+  int zeros = 0;
+  for (; *at == '0' || *at == '.'; ++at) zeros += *at == '0';
+  return zeros;
+}
+
 /// Exponent "e-05"; nullptr where digits are missing. Saturates.
 const char* take_exponent(const char* at, int& exponent) {
   const bool negative = *++at == '-';
@@ -139,7 +146,8 @@ const char* parse_json_number(const char* const begin, double& value) {
     count -= exponent;
     for (; is_digit(*at); ++at) ++count;  // more than fit
   }
-  const bool fits = count <= 19;  // 10^19 < 2^64; zeros in front count too
+  // 10^19 < 2^64. What lies behind 24 digits of a fraction is not in `digits`.
+  const bool fits = count <= 19 || (count <= 24 && count - zeros_in_front(first) <= 19);
   if ((*at | 0x20) == 'e' && !(at = take_exponent(at, exponent))) return nullptr;
   if (digits == 0 || !fits || !scale(digits, exponent, value)) {
     value = fits && digits == 0 ? 0 : std::abs(std::strtod(begin, nullptr));

@@ -2,6 +2,7 @@
 #include "io/json_scanner.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "core/error.hpp"
@@ -13,9 +14,13 @@ namespace {
 
 constexpr std::size_t deepest = 1000;  ///< lists and objects in each other, as far as Python's json goes
 
+constexpr auto token_ends = [] {
+  std::array<bool, 256> ends{};
+  for (const unsigned char c : std::string_view(",]}:[{\" \n\t\r\0", 12)) ends[c] = true;
+  return ends;
+}();
 bool ends_token(char c) {
-  return c == ',' || c == ']' || c == '}' || c == ':' || c == '[' || c == '{' || c == '"' || c == ' ' || c == '\n' ||
-         c == '\t' || c == '\r' || c == '\0';
+  return token_ends[static_cast<unsigned char>(c)];
 }
 
 void append_utf8(std::string& text, char32_t c) {

@@ -20,7 +20,7 @@ constexpr int deepest_list = 3;
 
 /// Numbers of an array with its shape.
 struct Array {
-  const char* name;
+  std::string_view name;
   std::vector<std::int64_t> shape;
   std::vector<double> values;
   bool present = false;
@@ -42,20 +42,20 @@ const char* kind_name(Kind kind) {
 }
 
 /// The JSON of Python has NaN and Infinity, which are no JSON.
-double number(JsonScanner& json, const char* what) {
+double number(JsonScanner& json, std::string_view what) {
   double value;
   json.kind();  // passes over blanks
   if (!json.number(value)) fail("{}: expected a number, found {}", what, json.token().substr(0, 20));
   return value;
 }
 
-std::optional<double> number_or_null(JsonScanner& json, const char* what) {
+std::optional<double> number_or_null(JsonScanner& json, std::string_view what) {
   if (json.kind() != Kind::null) return number(json, what);
   json.null();
   return std::nullopt;
 }
 
-int whole(double number, const char* what) {
+int whole(double number, std::string_view what) {
   require(std::abs(number) < 1e6 && number == std::round(number), "{}: expected a whole number, found {}", what,
           number);
   return static_cast<int>(number);
