@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/version.hpp"
+#include "io/census.hpp"
 #include "io/conversion.hpp"
 
 namespace isotrope::app {
@@ -60,13 +61,7 @@ void complete(ConvertOptions& options) {
 
 void print(const ConvertOptions& options, const ConversionOutcome& outcome) {
   fmt::print("{}\n", options.request.output);
-  for (const std::string& line : outcome.census.lines()) fmt::print("{}\n", line);
-  if (outcome.duplicates > 0) {
-    fmt::print("duplicates    {} structures have the elements and positions of an earlier one\n", outcome.duplicates);
-  }
-  if (outcome.rejected > 0) {
-    fmt::print("rejected      {} entries, see {}\n", outcome.rejected, outcome.rejected_log);
-  }
+  for (const std::string& line : census_lines(outcome.census)) fmt::print("{}\n", line);
   if (options.level.empty()) log().warn("the level of theory is not recorded: say --level \"...\"");
 }
 

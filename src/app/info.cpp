@@ -6,8 +6,10 @@
 #include "app/kokkos_scope.hpp"
 #include "core/elements.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "core/progress.hpp"
 #include "io/census.hpp"
+#include "io/census_report.hpp"
 #include "io/model_file.hpp"
 #include "models/potential.hpp"
 
@@ -17,8 +19,13 @@ namespace {
 
 struct InfoOptions {
   std::string file;
+  bool check = false;
+  std::string report;
+  std::optional<std::string> isolated_atoms;
   JsonOutput json;
 };
+
+constexpr std::size_t sources_shown = 12;
 
 const char* symmetry_name(Symmetry symmetry) {
   return symmetry == Symmetry::o3 ? "O(3)" : symmetry == Symmetry::so3 ? "SO(3)" : "none";
@@ -86,32 +93,69 @@ Census take_census(const Dataset& dataset) {
   return census;
 }
 
-void print_dataset(const std::string& path, const JsonOutput& output) {
-  Dataset dataset = Dataset::open(path);
-  dataset.check_content();
-  Census census = take_census(dataset);
-  if (output.wanted()) {
-    nlohmann::json json = census.json();
-    json["kind"] = "dataset";
-    json["file"] = path;
-    json["provenance"] = dataset.provenance();
-    json["content_hash"] = dataset.content_hash();
-    output.write(json);
+/// What the file has kept; counted where it has nothing, and to check it.
+nlohmann::json census_of(const std::string& path, const DatasetSummary& summary, bool check) {
+  if (!summary.census.is_null() && !check) return summary.census;
+  const Dataset dataset = Dataset::open(path);
+  if (check) dataset.check_content();
+  nlohmann::json counted = take_census(dataset).json();
+  if (summary.census.is_null()) {
+    log().info("{}: no census in the file, counted now: `isotrope convert {} -o NEW.h5` keeps one", path, path);
+    return counted;
   }
-  if (output.to_standard_output()) return;
+  check_census(summary.census, counted, path);
+  return summary.census;
+}
+
+std::vector<std::string> lines_of(const nlohmann::json& census, const std::string& path) {
+  try {
+    return census_lines(census);
+  } catch (const nlohmann::json::exception&) {
+    fail("{}: attribute 'census': not a census of isotrope; `isotrope convert` writes a new file with a right one", path);
+  }
+}
+
+void print_provenance(const nlohmann::json& provenance) {
+  for (const auto& [key, value] : provenance.items()) {
+    if (key == "sources" && value.is_array() && value.size() > sources_shown) {
+      for (std::size_t i = 0; i < sources_shown; ++i) fmt::print("provenance    source: {}\n", value[i].dump());
+      fmt::print("provenance    source: ... {} in all\n", value.size());
+    } else {
+      fmt::print("provenance    {}: {}\n", key, value.dump());
+    }
+  }
+}
+
+void print_dataset(const InfoOptions& options) {
+  const std::string& path = options.file;
+  const DatasetSummary summary = read_summary(path);
+  nlohmann::json census = census_of(path, summary, options.check);
+  const std::vector<std::string> lines = lines_of(census, path);
+  if (!options.report.empty())
+    write_census_report(Dataset::open(path), census, options.isolated_atoms, options.report);
+  if (options.json.wanted()) {
+    census["kind"] = "dataset";
+    census["file"] = path;
+    census["provenance"] = summary.provenance;
+    census["content_hash"] = summary.content_hash;
+    census["checked"] = options.check;
+    options.json.write(census);
+  }
+  if (options.json.to_standard_output()) return;
   fmt::print("data set      {}\n", path);
-  for (const std::string& line : census.lines()) fmt::print("{}\n", line);
-  for (const auto& [key, value] : dataset.provenance().items()) fmt::print("provenance    {}: {}\n", key, value.dump());
-  fmt::print("hash          {}\n", dataset.content_hash());
+  for (const std::string& line : lines) fmt::print("{}\n", line);
+  print_provenance(summary.provenance);
+  fmt::print("hash          {}{}\n", summary.content_hash, options.check ? ", which the content has" : "");
 }
 
 int run(const InfoOptions& options) {
   if (is_model_file(options.file)) {
+    require(options.report.empty(), "{}: --report is of data sets, found a model", options.file);
     print_model(options.file, options.json);
   } else {
     require(is_dataset_file(options.file), "{}: expected a model or a data set of isotrope, found another HDF5 file",
             options.file);
-    print_dataset(options.file, options.json);
+    print_dataset(options);
   }
   return 0;
 }
@@ -121,6 +165,14 @@ int run(const InfoOptions& options) {
 Action setup_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
   app.add_option("FILE", options->file, "Model or data set (.h5)")->required();
+  app.add_flag("--check", options->check,
+               "Read the whole data set: its content against its hash, its census against a count");
+  app.add_option("--report", options->report,
+                 "Folder for histograms of a data set: sizes, elements, energies, forces, distances, charges");
+  app.add_option("--isolated-atoms", options->isolated_atoms,
+                 "Data set of isolated atoms that the energies of the report are relative to (else those of the data, "
+                 "or a fit of the composition)")
+      ->needs("--report");
   options->json.add_to(app);
   return [options] { return run(*options); };
 }

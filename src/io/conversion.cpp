@@ -7,12 +7,13 @@
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
-#include "core/hash.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
+#include "io/census.hpp"
 #include "io/conversion_parts.hpp"
 #include "io/dataset.hpp"
 #include "io/extxyz.hpp"
+#include "io/rejections.hpp"
 
 namespace isotrope {
 
@@ -44,9 +45,9 @@ class Output {
     else
       extxyz_->add(structure);
   }
-  void commit(const nlohmann::json& provenance) {
+  void commit(const nlohmann::json& provenance, const nlohmann::json& census) {
     if (dataset_)
-      dataset_->commit(provenance);
+      dataset_->commit(provenance, true, census);
     else
       extxyz_->commit();
   }
@@ -77,7 +78,7 @@ class PartConverter {
       }
     }
     record.findings = reader->report();
-    if (record.structures > 0) writer->commit({}, false);
+    if (record.structures > 0) writer->commit({}, false, {});
     writer.reset();
     folder_.write_record(index, record);
     structures_ += record.structures;
@@ -137,23 +138,6 @@ nlohmann::json summarise(const std::vector<Part>& parts, const std::vector<PartR
   return sources;
 }
 
-/// Counts structures with the elements and positions of another; 8 bytes a structure.
-class DuplicateCounter {
- public:
-  void add(const Structure& s) {
-    const std::uint64_t elements = hash_bytes(s.numbers.data(), s.numbers.size() * sizeof(int));
-    hashes_.push_back(hash_bytes(s.positions.data(), s.positions.size() * sizeof(Vec3), elements));
-  }
-  std::int64_t count() {
-    std::sort(hashes_.begin(), hashes_.end());
-    const auto distinct = std::unique(hashes_.begin(), hashes_.end()) - hashes_.begin();
-    return static_cast<std::int64_t>(hashes_.size()) - distinct;
-  }
-
- private:
-  std::vector<std::uint64_t> hashes_;
-};
-
 /// Puts the finished parts together.
 class Joiner {
  public:
@@ -166,8 +150,7 @@ class Joiner {
   }
 
   ConversionOutcome operator()() {
-    ConversionOutcome outcome;
-    write_rejected(outcome);
+    const nlohmann::json rejected = write_rejected();
     nlohmann::json provenance = request_.provenance;
     provenance["sources"] = summarise(parts_, records_);
     if (structures_ == 0) {
@@ -181,26 +164,35 @@ class Joiner {
     }
     const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
     Output output(joined);
-    copy(output, split, outcome);
-    provenance["duplicates"] = outcome.duplicates;
-    if (outcome.rejected > 0) provenance["rejected"] = outcome.rejected;
-    output.commit(provenance);
+    nlohmann::json census = copy(output, split).json();
+    provenance["duplicates"] = census["duplicates"];
+    if (!rejected.is_null()) {
+      census["rejected"] = rejected;
+      provenance["rejected"] = rejected["entries"];
+    }
+    output.commit(provenance, census);
     fs::rename(joined, request_.output);
-    return outcome;
+    return {census};
   }
 
  private:
-  void write_rejected(ConversionOutcome& outcome) const {
-    outcome.rejected_log = request_.output + ".rejected.log";
+  /// The log, and what of it belongs into the census: null where nothing was rejected.
+  nlohmann::json write_rejected() const {
+    const std::string log_path = request_.output + ".rejected.log";
     std::string text;
-    for (const PartRecord& record : records_) {
-      for (const std::string& message : record.rejected) text += message + "\n";
-      outcome.rejected += static_cast<std::int64_t>(record.rejected.size());
+    Rejections rejections;
+    for (std::size_t p = 0; p < records_.size(); ++p) {
+      for (const std::string& message : records_[p].rejected) {
+        text += message + "\n";
+        rejections.add(message, parts_[p].file);
+      }
     }
-    if (outcome.rejected > 0)
-      write_text_file(outcome.rejected_log, text);
-    else
-      fs::remove(outcome.rejected_log);  // of an earlier conversion
+    if (text.empty()) {
+      fs::remove(log_path);  // of an earlier conversion
+      return nullptr;
+    }
+    write_text_file(log_path, text);
+    return rejections.json(fs::path(log_path).filename().string());
   }
 
   SplitInput split_input() const {
@@ -220,10 +212,10 @@ class Joiner {
     return input;
   }
 
-  void copy(Output& output, const Split& split, ConversionOutcome& outcome) const {
+  Census copy(Output& output, const Split& split) const {
     constexpr std::int64_t block = 1024;
     Progress progress("write");
-    DuplicateCounter duplicates;
+    Census census;
     std::size_t place = 0;
     for (int p = 0; p < static_cast<int>(records_.size()); ++p) {
       if (records_[p].structures == 0) continue;
@@ -232,15 +224,14 @@ class Joiner {
         for (Structure& s : part.read_range(begin, std::min(block, part.size() - begin))) {
           if (request_.split) s.split = split.set[place] < 0 ? "" : split.names[split.set[place]];
           output.add(s);
-          outcome.census.add(s);
-          duplicates.add(s);
+          census.add(s);
           ++place;
         }
         progress.update(static_cast<double>(place) / static_cast<double>(structures_),
                         fmt::format("{} structures", place));
       }
     }
-    outcome.duplicates = duplicates.count();
+    return census;
   }
 
   const ConversionRequest& request_;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "io/census.hpp"
 #include "io/reader.hpp"
 #include "io/split.hpp"
 #include "parallel/communicator.hpp"
@@ -28,10 +28,7 @@ struct ConversionRequest {
 
 /// What the root knows at the end.
 struct ConversionOutcome {
-  Census census;
-  std::int64_t duplicates = 0;  ///< structures with the elements and positions of an earlier one
-  std::int64_t rejected = 0;
-  std::string rejected_log;  ///< path, where there are any
+  nlohmann::json census;  ///< of Census::json(), and what was rejected
 };
 
 /// Throws on the rank that fails; others wait for it, so with several ranks end them all (Communicator::abort).
