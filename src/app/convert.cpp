@@ -85,15 +85,15 @@ Action setup_convert(CLI::App& app) {
   auto o = std::make_shared<ConvertOptions>();
   std::vector<std::string> known;
   for (const Format& format : formats()) known.push_back(fmt::format("{} ({})", format.name, format.help));
-  app.add_option("IN", o->request.inputs, "Files to convert, in this order")->required();
-  app.add_option("-o,--output", o->request.output, "Data set to write (.h5), or extended xyz (.xyz)")->required();
+  app.add_option("IN", o->request.inputs, "Files to convert (of DeePMD: folders), in this order")->required();
+  app.add_option("-o,--output", o->request.output, "Data set to write (.h5; .shards: in several files), or extended xyz (.xyz)")->required();
   app.add_option("--format", o->request.format,
                  fmt::format("Format of the input: {}; otherwise by extension", fmt::join(known, ", ")));
   app.add_option("--level", o->level, "Level of theory, kept in the data set: \"B3LYP/6-31G*\"");
   ReadOptions& read = o->request.read;
   app.add_option("--energy-key", read.energy_key,
                  "Entry with the total energy in eV (usual: energy); 'none': leave it out");
-  app.add_option("--forces-key", read.forces_key, "Column with the forces in eV/Å (usual: forces)");
+  app.add_option("--forces-key", read.forces_key, "Column with the forces in eV/Å (usual: forces, force)");
   app.add_option("--stress-key", read.stress_key, "Entry with the stress in eV/Å^3, 9 or 6 numbers (usual: stress)");
   app.add_option("--virial-key", read.virial_key, "Entry with the virial in eV, stress = -virial / V (usual: virial)");
   app.add_option("--stress-sign", o->stress_sign,
@@ -117,6 +117,9 @@ Action setup_convert(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--part", o->request.entries_per_part,
                  "Entries that are converted before they are kept, for a conversion that goes on after an interruption")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--shard", o->request.structures_per_shard,
+                 "Structures in a file of an output that ends in .shards (default: a million)")
       ->check(CLI::PositiveNumber);
   return [o] { return run(*o); };
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "app/commands.hpp"
 #include "app/json_output.hpp"
 #include "app/kokkos_scope.hpp"
@@ -11,6 +14,7 @@
 #include "io/census.hpp"
 #include "io/census_report.hpp"
 #include "io/model_file.hpp"
+#include "io/shards.hpp"
 #include "models/potential.hpp"
 
 namespace isotrope::app {
@@ -82,29 +86,34 @@ void print_model(const std::string& path, const JsonOutput& output) {
   fmt::print("hash          {}\n", json["content_hash"].get<std::string>());
 }
 
-Census take_census(const Dataset& dataset) {
+/// Reads everything; `check`: the hash of each file, too.
+nlohmann::json count_census(const std::vector<std::string>& files, bool check) {
   Census census;
-  Progress progress(dataset.path());
   constexpr std::int64_t block = 1024;
-  for (std::int64_t begin = 0; begin < dataset.size(); begin += block) {
-    for (const Structure& s : dataset.read_range(begin, std::min(block, dataset.size() - begin))) census.add(s);
-    progress.update(static_cast<double>(begin) / dataset.size(), fmt::format("{} structures", begin));
+  for (const std::string& file : files) {
+    const Dataset dataset = Dataset::open(file);
+    if (check) dataset.check_content();
+    Progress progress(file);
+    for (std::int64_t begin = 0; begin < dataset.size(); begin += block) {
+      for (const Structure& s : dataset.read_range(begin, std::min(block, dataset.size() - begin))) census.add(s);
+      progress.update(static_cast<double>(begin) / static_cast<double>(dataset.size()),
+                      fmt::format("{} structures", begin));
+    }
   }
-  return census;
+  return census.json();
 }
 
 /// What the file has kept; counted where it has nothing, and to check it.
-nlohmann::json census_of(const std::string& path, const DatasetSummary& summary, bool check) {
-  if (!summary.census.is_null() && !check) return summary.census;
-  const Dataset dataset = Dataset::open(path);
-  if (check) dataset.check_content();
-  nlohmann::json counted = take_census(dataset).json();
-  if (summary.census.is_null()) {
+nlohmann::json census_of(const std::string& path, const ShardList& set, bool check) {
+  const nlohmann::json& stated = set.summary.census;
+  if (!stated.is_null() && !check) return stated;
+  nlohmann::json counted = count_census(set.files, check);
+  if (stated.is_null()) {
     log().info("{}: no census in the file, counted now: `isotrope convert {} -o NEW.h5` keeps one", path, path);
     return counted;
   }
-  check_census(summary.census, counted, path);
-  return summary.census;
+  check_census(stated, counted, path);
+  return stated;
 }
 
 std::vector<std::string> lines_of(const nlohmann::json& census, const std::string& path) {
@@ -128,28 +137,32 @@ void print_provenance(const nlohmann::json& provenance) {
 
 void print_dataset(const InfoOptions& options) {
   const std::string& path = options.file;
-  const DatasetSummary summary = read_summary(path);
-  nlohmann::json census = census_of(path, summary, options.check);
-  const std::vector<std::string> lines = lines_of(census, path);
-  if (!options.report.empty())
-    write_census_report(Dataset::open(path), census, options.isolated_atoms, options.report);
+  ShardList set = is_shard_list(path) ? read_shards(path) : ShardList{{path}, read_summary(path)};
+  set.summary.census = census_of(path, set, options.check);
+  const std::vector<std::string> lines = lines_of(set.summary.census, path);
+  if (!options.report.empty()) write_census_report(set.files, set.summary, options.isolated_atoms, options.report);
   if (options.json.wanted()) {
-    census["kind"] = "dataset";
-    census["file"] = path;
-    census["provenance"] = summary.provenance;
-    census["content_hash"] = summary.content_hash;
-    census["checked"] = options.check;
-    options.json.write(census);
+    nlohmann::json json = set.summary.census;
+    json["kind"] = "dataset";
+    json["file"] = path;
+    json["files"] = set.files;
+    json["provenance"] = set.summary.provenance;
+    json["content_hash"] = set.summary.content_hash;
+    json["checked"] = options.check;
+    options.json.write(json);
   }
   if (options.json.to_standard_output()) return;
-  fmt::print("data set      {}\n", path);
+  fmt::print("data set      {}{}\n", path,
+             is_shard_list(path) ? fmt::format(", {} files", set.files.size()) : std::string());
   for (const std::string& line : lines) fmt::print("{}\n", line);
-  print_provenance(summary.provenance);
-  fmt::print("hash          {}{}\n", summary.content_hash, options.check ? ", which the content has" : "");
+  print_provenance(set.summary.provenance);
+  fmt::print("hash          {}{}\n", set.summary.content_hash, options.check ? ", which the content has" : "");
 }
 
 int run(const InfoOptions& options) {
-  if (is_model_file(options.file)) {
+  if (is_shard_list(options.file)) {
+    print_dataset(options);
+  } else if (is_model_file(options.file)) {
     require(options.report.empty(), "{}: --report is of data sets, found a model", options.file);
     print_model(options.file, options.json);
   } else {
@@ -164,7 +177,7 @@ int run(const InfoOptions& options) {
 
 Action setup_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
-  app.add_option("FILE", options->file, "Model or data set (.h5)")->required();
+  app.add_option("FILE", options->file, "Model or data set (.h5, .shards)")->required();
   app.add_flag("--check", options->check,
                "Read the whole data set: its content against its hash, its census against a count");
   app.add_option("--report", options->report,

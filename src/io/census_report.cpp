@@ -14,6 +14,7 @@
 #include "geometry/spacing.hpp"
 #include "io/composition_fit.hpp"
 #include "io/histogram.hpp"
+#include "io/shards.hpp"
 
 namespace isotrope {
 
@@ -30,14 +31,18 @@ bool is_isolated_atom(const Structure& s) {
   return s.size() == 1 && !s.periodic[0] && !s.periodic[1] && !s.periodic[2];
 }
 
-void for_all(const Dataset& dataset, const char* what, const std::function<void(const Structure&)>& action) {
+void for_all(const std::vector<std::string>& files, const char* what,
+             const std::function<void(const Structure&)>& action) {
   constexpr std::int64_t block = 1024;
   Progress progress(what);
-  for (std::int64_t begin = 0; begin < dataset.size(); begin += block) {
-    for (const Structure& s : dataset.read_range(begin, std::min(block, dataset.size() - begin))) action(s);
-    if (progress.due())
-      progress.update(static_cast<double>(begin) / static_cast<double>(dataset.size()),
-                      fmt::format("{} structures", begin));
+  for (std::size_t file = 0; file < files.size(); ++file) {
+    const Dataset dataset = Dataset::open(files[file]);
+    for (std::int64_t begin = 0; begin < dataset.size(); begin += block) {
+      for (const Structure& s : dataset.read_range(begin, std::min(block, dataset.size() - begin))) action(s);
+      const double part = static_cast<double>(begin) / static_cast<double>(dataset.size());
+      if (progress.due())
+        progress.update((static_cast<double>(file) + part) / static_cast<double>(files.size()), files[file]);
+    }
   }
 }
 
@@ -103,7 +108,7 @@ EnergyReference energy_reference(Counts& counts, const std::optional<std::string
   };
   if (isolated_atoms) {
     IsolatedAtoms atoms;
-    for_all(Dataset::open(*isolated_atoms), "isolated atoms", [&](const Structure& s) { atoms.add(s); });
+    for_all(shard_files(*isolated_atoms), "isolated atoms", [&](const Structure& s) { atoms.add(s); });
     const int number = missing(atoms.energies());
     require(number == 0, "{}: expected an isolated atom of each element with its energy, found none of {}",
             *isolated_atoms, number == 0 ? "" : element_symbol(number));
@@ -113,9 +118,9 @@ EnergyReference energy_reference(Counts& counts, const std::optional<std::string
   return {"fit of the composition", counts.fit.energies()};
 }
 
-Histogram relative_energies(const Dataset& dataset, const EnergyReference& reference) {
+Histogram relative_energies(const std::vector<std::string>& files, const EnergyReference& reference) {
   Histogram energies(1e-6, fine_bins);
-  for_all(dataset, "energies", [&](const Structure& s) {
+  for_all(files, "energies", [&](const Structure& s) {
     if (!s.energy || is_isolated_atom(s)) return;
     double relative = *s.energy;
     for (int number : s.numbers) relative -= reference.energies.at(number);
@@ -164,27 +169,27 @@ std::string charges_table(const nlohmann::json& census) {
 
 }  // namespace
 
-void write_census_report(const Dataset& dataset, const nlohmann::json& census,
+void write_census_report(const std::vector<std::string>& files, const DatasetSummary& summary,
                          const std::optional<std::string>& isolated_atoms, const std::string& folder) {
   make_folder(folder);
   Counts counts;
-  for_all(dataset, "report", [&](const Structure& s) { counts.add(s); });
+  for_all(files, "report", [&](const Structure& s) { counts.add(s); });
   const EnergyReference reference = energy_reference(counts, isolated_atoms);
-  const Histogram energies = relative_energies(dataset, reference);
+  const Histogram energies = relative_energies(files, reference);
 
-  nlohmann::json summary = {{"file", dataset.path()}, {"census", census}, {"provenance", dataset.provenance()}};
-  summary["energy_reference"] = reference.name;
-  for (const auto& [number, energy] : reference.energies)
-    summary["reference_energies_ev"][element_symbol(number)] = energy;
-  summary["atoms_without_force"] = counts.no_force;
+  nlohmann::json text = {{"census", summary.census}, {"provenance", summary.provenance}};
+  text["content_hash"] = summary.content_hash;
+  text["energy_reference"] = reference.name;
+  for (const auto& [number, energy] : reference.energies) text["reference_energies_ev"][element_symbol(number)] = energy;
+  text["atoms_without_force"] = counts.no_force;
   const auto write = [&](const char* name, const std::string& text) { write_text_file(folder + "/" + name, text); };
   write("sizes.csv", table("from_atoms,to_atoms,structures", counts.sizes.bins(most_bins, tail)));
   write("elements.csv", elements_table(counts));
   write("energies.csv", table("from_ev_per_atom,to_ev_per_atom,structures", energies.bins(most_bins, tail)));
   write("forces.csv", forces_table(counts));
   write("distances.csv", table("from_angstrom,to_angstrom,structures", counts.distances.bins(most_bins, tail)));
-  write("charges.csv", charges_table(census));
-  write("summary.json", summary.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write("charges.csv", charges_table(summary.census));
+  write("summary.json", text.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace isotrope

@@ -14,6 +14,7 @@
 #include "io/dataset.hpp"
 #include "io/extxyz.hpp"
 #include "io/rejections.hpp"
+#include "io/shards.hpp"
 
 namespace isotrope {
 
@@ -23,38 +24,60 @@ namespace conversion {
 
 namespace {
 
-/// Where the joined structures go: a data set, or extended xyz for an output that ends in .xyz or .extxyz.
+/// Where the joined structures go: a data set, a list of them for an output that ends in .shards, or extended xyz for
+/// one that ends in .xyz or .extxyz.
 class Output {
  public:
-  static void check(const std::string& path) {
-    const std::string extension = fs::path(path).extension().string();
-    const bool known = extension == ".xyz" || extension == ".extxyz" || extension == ".h5" || extension == ".hdf5";
-    require(known, "{}: expected an output that ends in .h5 (a data set) or .xyz (extended xyz)", path);
-    AtomicFile writable(path);
+  static void check(const ConversionRequest& request) {
+    const std::string extension = fs::path(request.output).extension().string();
+    const std::vector<std::string> known = {".h5", ".hdf5", ".shards", ".xyz", ".extxyz"};
+    require(std::find(known.begin(), known.end(), extension) != known.end(),
+            "{}: expected an output that ends in .h5 (a data set), .shards (in several files) or .xyz (extended xyz)",
+            request.output);
+    require(request.structures_per_shard == 0 || extension == ".shards",
+            "{}: --shard needs an output that ends in .shards", request.output);
+    AtomicFile writable(request.output);
   }
-  explicit Output(const std::string& path) {
-    const std::string extension = fs::path(path).extension().string();
-    if (extension == ".xyz" || extension == ".extxyz")
-      extxyz_ = std::make_unique<ExtxyzWriter>(path);
+  Output(const ConversionRequest& request, const PartFolder& folder, nlohmann::json provenance)
+      : path_(request.output), provenance_(std::move(provenance)) {
+    const std::string extension = fs::path(path_).extension().string();
+    joined_ = folder.joined_path(extension);
+    constexpr std::int64_t usual_shard = 1'000'000;
+    if (extension == ".shards")
+      shards_ = std::make_unique<ShardWriter>(
+          path_, folder.path(), request.structures_per_shard > 0 ? request.structures_per_shard : usual_shard,
+          provenance_);
+    else if (extension == ".xyz" || extension == ".extxyz")
+      extxyz_ = std::make_unique<ExtxyzWriter>(joined_);
     else
-      dataset_ = std::make_unique<DatasetWriter>(path);
+      dataset_ = std::make_unique<DatasetWriter>(joined_);
   }
   void add(const Structure& structure) {
     if (dataset_)
       dataset_->add(structure);
+    else if (shards_)
+      shards_->add(structure);
     else
       extxyz_->add(structure);
   }
-  void commit(const nlohmann::json& provenance, const nlohmann::json& census) {
+  void commit(const nlohmann::json& census) {
+    if (shards_) {
+      shards_->commit(census);
+      return;
+    }
     if (dataset_)
-      dataset_->commit(provenance, true, census);
+      dataset_->commit(provenance_, true, census);
     else
       extxyz_->commit();
+    fs::rename(joined_, path_);
   }
 
  private:
+  std::string path_, joined_;
+  nlohmann::json provenance_;
   std::unique_ptr<DatasetWriter> dataset_;
   std::unique_ptr<ExtxyzWriter> extxyz_;
+  std::unique_ptr<ShardWriter> shards_;
 };
 
 /// The parts of this rank, one after the other.
@@ -130,8 +153,9 @@ nlohmann::json summarise(const std::vector<Part>& parts, const std::vector<PartR
     }
     const std::vector<std::string> lines = lines_of(findings);
     for (const std::string& line : lines) log().info("{}: {}", parts[first].file, line);
-    sources.push_back(
-        {{"file", fs::path(parts[first].file).filename().string()}, {"structures", structures}, {"labels", lines}});
+    const fs::path input(parts[first].file);  // a folder may end in a slash
+    const fs::path name = input.has_filename() ? input.filename() : input.parent_path().filename();
+    sources.push_back({{"file", name.string()}, {"structures", structures}, {"labels", lines}});
     if (rejected > 0) sources.back()["rejected"] = rejected;
     first = p;
   }
@@ -162,16 +186,11 @@ class Joiner {
       split = make_split(*request_.split, split_input());
       provenance["split"] = split.record;
     }
-    const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
-    Output output(joined);
+    if (!rejected.is_null()) provenance["rejected"] = rejected["entries"];
+    Output output(request_, folder_, provenance);
     nlohmann::json census = copy(output, split).json();
-    provenance["duplicates"] = census["duplicates"];
-    if (!rejected.is_null()) {
-      census["rejected"] = rejected;
-      provenance["rejected"] = rejected["entries"];
-    }
-    output.commit(provenance, census);
-    fs::rename(joined, request_.output);
+    if (!rejected.is_null()) census["rejected"] = rejected;
+    output.commit(census);
     return {census};
   }
 
@@ -245,7 +264,7 @@ class Joiner {
 }  // namespace conversion
 
 ConversionOutcome convert(const ConversionRequest& request, const Communicator& communicator) {
-  conversion::Output::check(request.output);
+  conversion::Output::check(request);
   if (request.split) check_rule(*request.split);
   const std::vector<conversion::Part> parts = conversion::plan_parts(request);
   const conversion::PartFolder folder(request.output);

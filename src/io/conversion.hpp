@@ -17,12 +17,13 @@ namespace isotrope {
 
 struct ConversionRequest {
   std::vector<std::string> inputs;
-  std::string output;  ///< .h5, or .xyz and .extxyz for extended xyz
+  std::string output;  ///< .h5, .shards for a data set in several files, .xyz or .extxyz for extended xyz
   std::string format;  ///< name, or empty: by extension
   ReadOptions read;
   bool skip_bad = false;  ///< pass over entries that are not fit, and log them; otherwise the first ends the conversion
   std::optional<SplitRule> split;
-  std::int64_t entries_per_part = 0;  ///< 0: what the format says
+  std::int64_t entries_per_part = 0;      ///< 0: what the format says
+  std::int64_t structures_per_shard = 0;  ///< 0: a million
   nlohmann::json provenance;          ///< program, level of theory
 };
 

@@ -93,10 +93,10 @@ void NpyFile::parse(const std::string& header) {
       extent = 10 * extent + (shape[0] - '0');
       require(extent < (std::int64_t{1} << 40), "{}: the header of the array is damaged", path_);
     }
-    shape_.push_back(extent);
-    if (shape_.size() > 1) row_size_ *= extent;
     require(extent == 0 || numbers < (std::int64_t{1} << 50) / extent, "{}: the header of the array is damaged", path_);
     numbers *= std::max<std::int64_t>(1, extent);
+    if (!shape_.empty()) row_size_ *= extent;
+    shape_.push_back(extent);
   }
 }
 

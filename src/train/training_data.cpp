@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "io/dataset.hpp"
+#include "io/shards.hpp"
 
 namespace isotrope {
 namespace {
@@ -143,9 +144,11 @@ void split(TrainingData& set, const DataConfig& config) {
 std::vector<SourceFile> read_files(const std::vector<std::string>& names) {
   std::vector<SourceFile> files;
   for (const std::string& name : names) {
-    const Dataset set = Dataset::open(name);
-    set.check_content();
-    files.push_back({name, set.content_hash(), set.read_range(0, set.size())});
+    for (const std::string& file : shard_files(name)) {
+      const Dataset set = Dataset::open(file);
+      set.check_content();
+      files.push_back({file, set.content_hash(), set.read_range(0, set.size())});
+    }
   }
   return files;
 }
