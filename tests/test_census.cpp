@@ -134,8 +134,9 @@ TEST(Census, OfAMillionGroupsTheLargestAreKept) {
   EXPECT_EQ(json["groups"]["group 00000"], 1);
   EXPECT_LT(json.dump().size(), 10000u);
   const auto lines = census.lines();
-  EXPECT_TRUE(lines.at(6).starts_with("groups        group 00007 2, group 05007 2, group 10007 2, group 15007 2, group "
-                                      "00000 1, group 00001 1,"))
+  EXPECT_TRUE(
+      lines.at(6).starts_with("groups        group 00007 2, group 05007 2, group 10007 2, group 15007 2, group "
+                              "00000 1, group 00001 1,"))
       << lines.at(6);
   EXPECT_TRUE(lines.at(6).ends_with(", ... 20000 in all"));
 }
@@ -184,12 +185,12 @@ TEST(Summary, NeedsNoArrayAndFindsWrongShapes) {
 TEST(Rejections, CountsReasonsNotParticulars) {
   Rejections rejections;
   for (int i = 0; i < 5; ++i)
-    rejections.add(fmt::format("dir/a.lmdb: key 00{}7 hf step {}: multiplicity 1 does not agree with {} electrons", i, i, i),
-                   "dir/a.lmdb");
+    rejections.add(
+        fmt::format("dir/a.lmdb: key 00{}7 hf step {}: multiplicity 1 does not agree with {} electrons", i, i, i),
+        "dir/a.lmdb");
   rejections.add("b.xyz: frame 3 (line 17): 'Xx' is not an element", "b.xyz");
   rejections.add("b.xyz: frame 4 (line 21): 'Yy' is not an element", "b.xyz");
-  EXPECT_EQ(rejections.json("x.log"),
-            nlohmann::json::parse(R"({"entries":7,"log":"x.log","reasons":[
+  EXPECT_EQ(rejections.json("x.log"), nlohmann::json::parse(R"({"entries":7,"log":"x.log","reasons":[
               {"entries":5,"first":"dir/a.lmdb: key 0007 hf step 0: multiplicity 1 does not agree with 0 electrons"},
               {"entries":2,"first":"b.xyz: frame 3 (line 17): 'Xx' is not an element"}]})"));
 }
@@ -287,7 +288,8 @@ TEST(Shards, RoundTripAndDamage) {
   EXPECT_EQ(folder.files(), 4);
 
   const ShardList shards = read_shards(list);
-  EXPECT_EQ(shards.files, (std::vector<std::string>{folder / "set-00000.h5", folder / "set-00001.h5", folder / "set-00002.h5"}));
+  EXPECT_EQ(shards.files,
+            (std::vector<std::string>{folder / "set-00000.h5", folder / "set-00001.h5", folder / "set-00002.h5"}));
   EXPECT_EQ(shards.summary.structures, 7);
   EXPECT_EQ(shards.summary.atoms, 14);
   EXPECT_EQ(read_summary(shards.files[2]).census["structures"], 1);
@@ -307,12 +309,15 @@ TEST(Shards, RoundTripAndDamage) {
                         read_summary(folder / "set-00000.h5").content_hash));
   EXPECT_EQ(error_of([&] { read_shards(folder.write("b.shards", "{}")); }),
             (folder / "b.shards") + ": expected a list of shards as `isotrope convert` writes it, found another file");
-  EXPECT_EQ(error_of([&] { read_shards(folder.write("b.shards", R"({"format":"isotrope-shards","format_version":2})")); }),
-            (folder / "b.shards") +
-                ": list of shards of version 2 is newer than 1, the newest that this isotrope reads: use a newer isotrope");
-  EXPECT_EQ(error_of([&] { read_shards(folder.write("b.shards", R"({"format":"isotrope-shards","format_version":1})")); }),
-            (folder / "b.shards") + ": the list of shards is damaged");
-  EXPECT_EQ(error_of([&] { read_shards(folder / "c.shards"); }), "cannot open " + (folder / "c.shards") + ": file not found");
+  EXPECT_EQ(
+      error_of([&] { read_shards(folder.write("b.shards", R"({"format":"isotrope-shards","format_version":2})")); }),
+      (folder / "b.shards") +
+          ": list of shards of version 2 is newer than 1, the newest that this isotrope reads: use a newer isotrope");
+  EXPECT_EQ(
+      error_of([&] { read_shards(folder.write("b.shards", R"({"format":"isotrope-shards","format_version":1})")); }),
+      (folder / "b.shards") + ": the list of shards is damaged");
+  EXPECT_EQ(error_of([&] { read_shards(folder / "c.shards"); }),
+            "cannot open " + (folder / "c.shards") + ": file not found");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// DeePMD, SPICE and ANI: files that Python wrote (scripts/make_dataset_fixtures.py) against what Python reads, and every
-// way in which such files are broken.
+// DeePMD, SPICE and ANI: files that Python wrote (scripts/make_dataset_fixtures.py) against what Python reads, and
+// every way in which such files are broken.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -107,9 +107,8 @@ TEST(DeePMD, ReportPatternsAndOptions) {
                 ": DeePMD has its labels in fixed places, keys are for other formats; 'none' leaves a label out");
   options.energy_key.reset();
   options.charge_key = "q";
-  EXPECT_EQ(
-      error_of([&] { read_all(fixture("deepmd"), options); }),
-      fixture("deepmd") + ": DeePMD has neither stress nor charge nor multiplicity, keys are for other formats");
+  EXPECT_EQ(error_of([&] { read_all(fixture("deepmd"), options); }),
+            fixture("deepmd") + ": DeePMD has neither stress nor charge nor multiplicity, keys are for other formats");
 }
 
 TEST(DeePMD, PartsMakeTheWhole) {
@@ -146,9 +145,10 @@ TEST_F(DeepmdFolder, BrokenSystems) {
   write("h2/type_map.raw", "H OW");
   EXPECT_EQ(error(), "H2/set.000: frame 0: type 1 is 'OW' in type_map.raw, which is not an element");
   remove("h2/type_map.raw");
-  EXPECT_EQ(error(),
-            "H2: no type_map.raw, so the elements of the types are not known: write their symbols into that file, in the "
-            "order of the types");
+  EXPECT_EQ(
+      error(),
+      "H2: no type_map.raw, so the elements of the types are not known: write their symbols into that file, in the "
+      "order of the types");
   write("h2/type_map.raw", "H H");
   remove("h2/nopbc");
   EXPECT_EQ(error(),
@@ -159,11 +159,13 @@ TEST_F(DeepmdFolder, BrokenSystems) {
   write("h2/set.000/virial.npy", npy<double>("<f8", "(1, 9)", std::vector<double>(9, 0.0)));
   EXPECT_EQ(error(), "H2/set.000: frame 0: a virial needs a cell with a volume");
   remove("h2/set.000");
-  EXPECT_EQ(error(), "H2: no folder set.*: text files (.raw) are turned into sets by DeePMD-kit's raw_to_set.sh or by dpdata");
-  remove("h2/type.raw");
   EXPECT_EQ(error(),
-            "H2: expected a system of DeePMD (type.raw, type_map.raw, set.*) or a folder of systems, found no type.raw in "
-            "it or below");
+            "H2: no folder set.*: text files (.raw) are turned into sets by DeePMD-kit's raw_to_set.sh or by dpdata");
+  remove("h2/type.raw");
+  EXPECT_EQ(
+      error(),
+      "H2: expected a system of DeePMD (type.raw, type_map.raw, set.*) or a folder of systems, found no type.raw in "
+      "it or below");
   EXPECT_EQ(error_of([&] { open_reader(folder.write("file", ""), "deepmd", {}); }),
             "cannot open " + (folder / "file") + ": expected a folder of deepmd, found a file");
 }
@@ -187,9 +189,10 @@ TEST_F(DeepmdFolder, BrokenArrays) {
   write(coord, "text");
   EXPECT_EQ(error(), "H2/set.000/coord.npy: expected an array of NumPy (.npy), found another file");
   write(coord, npy<double>(">f8", "(1, 6)", std::vector<double>(6)));
-  EXPECT_EQ(error(),
-            "H2/set.000/coord.npy: expected integers or floating-point numbers ('<f4', '<f8', '<i4', '<i8', ...), found "
-            "'>f8'");
+  EXPECT_EQ(
+      error(),
+      "H2/set.000/coord.npy: expected integers or floating-point numbers ('<f4', '<f8', '<i4', '<i8', ...), found "
+      "'>f8'");
   write(coord, npy<double>("<f8", "(1, 6)", std::vector<double>(6), "True"));
   EXPECT_EQ(error(), "H2/set.000/coord.npy: expected an array in C order, found one in Fortran order");
   for (const char* shape : {"1, 6", "(99999999999999999999, 6)", "(1000000000, 1000000000, 6)"}) {
@@ -228,8 +231,9 @@ TEST(SPICE, ReportKeysAndPatterns) {
   options.charge = 0;
   options.energy_key = "formation_energy";
   EXPECT_EQ(error_of([&] { read_all(path, options, "spice"); }),
-            path + ": labels of two levels of theory may not be mixed: say both --energy-key and --forces-key, 'none' for "
-                   "one that is to be left out");
+            path +
+                ": labels of two levels of theory may not be mixed: say both --energy-key and --forces-key, 'none' for "
+                "one that is to be left out");
   options.forces_key = "none";
   const auto structures = read_all(path, options, "spice");
   EXPECT_EQ(structures[1].group, "made for tests: ammonium acetate 1");
@@ -283,7 +287,8 @@ TEST(ANI, LevelsAndMissingLabels) {
 /// One hydrogen molecule in two conformations, in which one member is left out or replaced.
 class MoleculeFile : public ::testing::Test {
  protected:
-  std::string write(const std::string& without, const std::function<void(hdf5::Group&)>& add = [](hdf5::Group&) {}) {
+  std::string write(
+      const std::string& without, const std::function<void(hdf5::Group&)>& add = [](hdf5::Group&) {}) {
     const std::string path = folder / "m.h5";
     hdf5::File file = hdf5::File::create(path);
     hdf5::Group outer = file.create_group("set"), group = outer.create_group("h2");
@@ -340,11 +345,13 @@ TEST_F(MoleculeFile, BrokenFiles) {
   EXPECT_EQ(error(), "F:/set/h2/conformations: expected shape [conformations, atoms, 3]");
   write("dft_total_energy", [](hdf5::Group& g) { g.write<double>("dft_total_energy", std::vector<double>(3), {3}); });
   EXPECT_EQ(error(), "F:/set/h2/dft_total_energy: expected 2 numbers, one for each conformation");
-  write("dft_total_energy",
-        [](hdf5::Group& g) { g.write<double>("dft_total_energy", std::vector<double>{-1, std::nan("")}, {2}); });
+  write("dft_total_energy", [](hdf5::Group& g) {
+    g.write<double>("dft_total_energy", std::vector<double>{-1, std::nan("")}, {2});
+  });
   EXPECT_EQ(error(), "F: molecule set/h2 conformation 1: the energy is NaN or infinity");
-  write("dft_total_gradient",
-        [](hdf5::Group& g) { g.write<double>("dft_total_gradient", std::vector<double>(6), {2, 1, 3}); });
+  write("dft_total_gradient", [](hdf5::Group& g) {
+    g.write<double>("dft_total_gradient", std::vector<double>(6), {2, 1, 3});
+  });
   EXPECT_EQ(error(), "F:/set/h2/dft_total_gradient: expected shape [2, 2, 3], found [2, 1, 3]");
   write("", [](hdf5::Group& g) { g.write<double>("charge", std::vector<double>{0.5}, {1}); });
   EXPECT_EQ(error(), "F: molecule set/h2 conformation 0: charge: expected a whole number, found 0.5");

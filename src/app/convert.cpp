@@ -86,7 +86,9 @@ Action setup_convert(CLI::App& app) {
   std::vector<std::string> known;
   for (const Format& format : formats()) known.push_back(fmt::format("{} ({})", format.name, format.help));
   app.add_option("IN", o->request.inputs, "Files to convert (of DeePMD: folders), in this order")->required();
-  app.add_option("-o,--output", o->request.output, "Data set to write (.h5; .shards: in several files), or extended xyz (.xyz)")->required();
+  app.add_option("-o,--output", o->request.output,
+                 "Data set to write (.h5; .shards: in several files), or extended xyz (.xyz)")
+      ->required();
   app.add_option("--format", o->request.format,
                  fmt::format("Format of the input: {}; otherwise by extension", fmt::join(known, ", ")));
   app.add_option("--level", o->level, "Level of theory, kept in the data set: \"B3LYP/6-31G*\"");

@@ -120,7 +120,8 @@ std::vector<std::string> lines_of(const nlohmann::json& census, const std::strin
   try {
     return census_lines(census);
   } catch (const nlohmann::json::exception&) {
-    fail("{}: attribute 'census': not a census of isotrope; `isotrope convert` writes a new file with a right one", path);
+    fail("{}: attribute 'census': not a census of isotrope; `isotrope convert` writes a new file with a right one",
+         path);
   }
 }
 

@@ -81,8 +81,8 @@ std::vector<std::string> left_out(const json& census) {
   lines.push_back(fmt::format("rejected      {} entries, see {}", rejected.at("entries").get<std::int64_t>(),
                               rejected.at("log").get<std::string>()));
   for (const json& reason : rejected.at("reasons")) {
-    lines.push_back(fmt::format("  {} times  {}", reason.at("entries").get<std::int64_t>(),
-                                reason.at("first").get<std::string>()));
+    lines.push_back(
+        fmt::format("  {} times  {}", reason.at("entries").get<std::int64_t>(), reason.at("first").get<std::string>()));
   }
   return lines;
 }

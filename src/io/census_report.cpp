@@ -139,8 +139,8 @@ std::string elements_table(const Counts& counts) {
   std::string text = "element,atomic_number,atoms,structures\n";
   for (int number = 1; number <= number_of_elements; ++number) {
     if (counts.atoms[number] > 0)
-      text += fmt::format("{},{},{},{}\n", element_symbol(number), number, counts.atoms[number],
-                          counts.structures[number]);
+      text +=
+          fmt::format("{},{},{},{}\n", element_symbol(number), number, counts.atoms[number], counts.structures[number]);
   }
   return text;
 }
@@ -152,7 +152,9 @@ std::string forces_table(const Counts& counts) {
   const auto filled = [](std::int64_t count) { return count > 0; };
   const auto begin = std::find_if(bins.begin(), bins.end(), filled) - bins.begin();
   const auto end = bins.rend() - std::find_if(bins.rbegin(), bins.rend(), filled);
-  const auto edge = [](std::ptrdiff_t k) { return std::pow(10, lowest_decade + static_cast<double>(k) / bins_per_decade); };
+  const auto edge = [](std::ptrdiff_t k) {
+    return std::pow(10, lowest_decade + static_cast<double>(k) / bins_per_decade);
+  };
   for (std::ptrdiff_t k = begin; k < end; ++k) text += fmt::format("{:.6g},{:.6g},{}\n", edge(k), edge(k + 1), bins[k]);
   return text;
 }
@@ -180,7 +182,8 @@ void write_census_report(const std::vector<std::string>& files, const DatasetSum
   nlohmann::json text = {{"census", summary.census}, {"provenance", summary.provenance}};
   text["content_hash"] = summary.content_hash;
   text["energy_reference"] = reference.name;
-  for (const auto& [number, energy] : reference.energies) text["reference_energies_ev"][element_symbol(number)] = energy;
+  for (const auto& [number, energy] : reference.energies)
+    text["reference_energies_ev"][element_symbol(number)] = energy;
   text["atoms_without_force"] = counts.no_force;
   const auto write = [&](const char* name, const std::string& text) { write_text_file(folder + "/" + name, text); };
   write("sizes.csv", table("from_atoms,to_atoms,structures", counts.sizes.bins(most_bins, tail)));

@@ -28,8 +28,7 @@ CompositionFit::~CompositionFit() = default;
 
 void CompositionFit::State::fold() {
   const auto columns = static_cast<Eigen::Index>(column_of.size()), old = triangle.cols() - 1;
-  Eigen::MatrixXd matrix =
-      Eigen::MatrixXd::Zero(triangle.rows() + static_cast<Eigen::Index>(rows.size()), columns + 1);
+  Eigen::MatrixXd matrix = Eigen::MatrixXd::Zero(triangle.rows() + static_cast<Eigen::Index>(rows.size()), columns + 1);
   if (triangle.rows() > 0) {
     matrix.topLeftCorner(triangle.rows(), old) = triangle.leftCols(old);
     matrix.topRightCorner(triangle.rows(), 1) = triangle.rightCols(1);

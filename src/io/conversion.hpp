@@ -24,7 +24,7 @@ struct ConversionRequest {
   std::optional<SplitRule> split;
   std::int64_t entries_per_part = 0;      ///< 0: what the format says
   std::int64_t structures_per_shard = 0;  ///< 0: a million
-  nlohmann::json provenance;          ///< program, level of theory
+  nlohmann::json provenance;              ///< program, level of theory
 };
 
 /// What the root knows at the end.

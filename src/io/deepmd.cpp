@@ -163,8 +163,10 @@ std::vector<fs::path> system_folders(const fs::path& root) {
   for (const auto& entry : fs::recursive_directory_iterator(root, fs::directory_options::follow_directory_symlink))
     if (entry.path().filename() == "type.raw") folders.push_back(entry.path().parent_path());
   std::sort(folders.begin(), folders.end());
-  require(!folders.empty(), "{}: expected a system of DeePMD (type.raw, type_map.raw, set.*) or a folder of systems, "
-          "found no type.raw in it or below", root.string());
+  require(!folders.empty(),
+          "{}: expected a system of DeePMD (type.raw, type_map.raw, set.*) or a folder of systems, "
+          "found no type.raw in it or below",
+          root.string());
   return folders;
 }
 
@@ -257,8 +259,7 @@ class Reader : public StructureReader {
     structure.charge = options_.charge;
     structure.multiplicity = options_.multiplicity;
     structure.config_type = expand_pattern(options_.config_type, entry, where, "--config-type");
-    structure.group =
-        expand_pattern(options_.group.empty() ? "{system}" : options_.group, entry, where, "--group");
+    structure.group = expand_pattern(options_.group.empty() ? "{system}" : options_.group, entry, where, "--group");
   }
 
   ReadOptions options_;

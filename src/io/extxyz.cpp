@@ -66,9 +66,10 @@ const Column* Frame::column(const std::string& name) const {
 const std::string* Frame::layout(const std::string& name) const {
   const std::string* found = nullptr;
   for (const auto& [key, value] : info) {
-    const bool same = key.size() == name.size() && std::equal(key.begin(), key.end(), name.begin(), [](char a, char b) {
-                        return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-                      });
+    const bool same =
+        key.size() == name.size() && std::equal(key.begin(), key.end(), name.begin(), [](char a, char b) {
+          return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+        });
     if (!same) continue;
     require(found == nullptr, "{}: '{}' is given twice", where, key);
     found = &value;

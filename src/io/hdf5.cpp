@@ -377,7 +377,8 @@ std::string Group::attribute_of(const std::string& member, const std::string& na
   if (H5Aexists_by_name(handle_.id(), member.c_str(), name.c_str(), H5P_DEFAULT) <= 0) return "";
   Handle attribute(H5Aopen_by_name(handle_.id(), member.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
                    &close_id<H5Aclose>);
-  Handle space(H5Aget_space(attribute.id()), &close_id<H5Sclose>), type(H5Aget_type(attribute.id()), &close_id<H5Tclose>);
+  Handle space(H5Aget_space(attribute.id()), &close_id<H5Sclose>),
+      type(H5Aget_type(attribute.id()), &close_id<H5Tclose>);
   if (H5Tget_class(type.id()) != H5T_STRING || H5Sget_simple_extent_npoints(space.id()) != 1) return "";
   return read_any_strings(H5Aget_type(attribute.id()), space, 1, where(member),
                           [&](hid_t kind, void* buffer) { return H5Aread(attribute.id(), kind, buffer); })

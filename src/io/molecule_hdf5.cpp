@@ -30,8 +30,9 @@ struct Layout {
   bool nan_is_missing;
 };
 
-const Layout spice = {"SPICE", "conformations", {"atomic_numbers"}, {"dft_total_energy"}, {"dft_total_gradient"},
-                      "bohr",  "hartree/bohr",  false};
+const Layout spice = {
+    "SPICE", "conformations", {"atomic_numbers"}, {"dft_total_energy"}, {"dft_total_gradient"}, "bohr", "hartree/bohr",
+    false};
 const Layout ani = {"ANI",
                     "coordinates",
                     {"atomic_numbers", "species"},
@@ -128,8 +129,8 @@ class Molecule {
 
   std::vector<Structure> read(std::int64_t begin, std::int64_t count) const {
     const auto positions = group_.read_rows<double>(layout_.positions, {any, any, 3}, begin, count);
-    const auto energy =
-        energy_name.empty() ? std::vector<double>() : group_.read_rows<double>(energy_name, energy_shape_, begin, count);
+    const auto energy = energy_name.empty() ? std::vector<double>()
+                                            : group_.read_rows<double>(energy_name, energy_shape_, begin, count);
     const auto forces = forces_name.empty() ? std::vector<double>()
                                             : group_.read_rows<double>(forces_name, {any, any, 3}, begin, count);
     std::vector<Structure> structures(static_cast<std::size_t>(count));
@@ -137,7 +138,8 @@ class Molecule {
       Structure& s = structures[i];
       const std::int64_t row = numbers_.size() == static_cast<std::size_t>(atoms_) ? 0 : (begin + i) * atoms_;
       s.numbers.assign(numbers_.begin() + row, numbers_.begin() + row + atoms_);
-      for (std::int64_t a = i * atoms_; a < (i + 1) * atoms_; ++a) s.positions.push_back(scaled(&positions[3 * a], length_));
+      for (std::int64_t a = i * atoms_; a < (i + 1) * atoms_; ++a)
+        s.positions.push_back(scaled(&positions[3 * a], length_));
       if (!energy.empty() && !missing(&energy[i], 1)) s.energy = energy_ * energy[i];
       if (forces.empty() || missing(&forces[3 * i * atoms_], 3 * atoms_)) continue;
       for (std::int64_t a = i * atoms_; a < (i + 1) * atoms_; ++a) s.forces.push_back(scaled(&forces[3 * a], force_));
@@ -234,7 +236,8 @@ class Reader : public StructureReader {
     for (const auto& [label, count] : used_) findings.push_back({label, count, taken_});
     if (charges_filled_ > 0) findings.push_back({"charge from --charge", charges_filled_, taken_});
     if (spins_filled_ > 0) findings.push_back({"multiplicity from --multiplicity", spins_filled_, taken_});
-    findings.push_back({"neither energy nor forces, left out", unlabelled_, taken_ + unlabelled_, "conformations", true});
+    findings.push_back(
+        {"neither energy nor forces, left out", unlabelled_, taken_ + unlabelled_, "conformations", true});
     return findings;
   }
 
@@ -245,7 +248,8 @@ class Reader : public StructureReader {
     try {
       auto molecule = std::make_unique<Molecule>(file_.group(name), layout_, options_);
       charges_ = molecule->per_structure(options_.charge_key, {"charge", "total_charge"}, "--charge-key", charge_name_);
-      multiplicities_ = molecule->per_structure(options_.multiplicity_key, {"multiplicity"}, "--multiplicity-key", multiplicity_name_);
+      multiplicities_ = molecule->per_structure(options_.multiplicity_key, {"multiplicity"}, "--multiplicity-key",
+                                                multiplicity_name_);
       molecule_ = std::move(molecule);
     } catch (const Error& error) {
       throw EntryError("molecule " + name, error.what());
@@ -259,8 +263,8 @@ class Reader : public StructureReader {
   bool take(Structure& structure) {
     const std::int64_t in_block = conformation_ % block_of_conformations;
     if (in_block == 0)
-      block_ = molecule_->read(conformation_,
-                               std::min(block_of_conformations, molecule_->conformations() - conformation_));
+      block_ =
+          molecule_->read(conformation_, std::min(block_of_conformations, molecule_->conformations() - conformation_));
     const std::int64_t index = conformation_++;
     const std::string& molecule = names_[place_ - 1];
     const std::string name = fmt::format("molecule {} conformation {}", molecule, index);
@@ -343,8 +347,7 @@ std::unique_ptr<StructureReader> open_spice(const std::string& path, const ReadO
 }
 
 std::int64_t count_spice(const std::string& path) {
-  return static_cast<std::int64_t>(
-      molecule_hdf5::molecules_of(hdf5::File::open(path), molecule_hdf5::spice).size());
+  return static_cast<std::int64_t>(molecule_hdf5::molecules_of(hdf5::File::open(path), molecule_hdf5::spice).size());
 }
 
 std::unique_ptr<StructureReader> open_ani(const std::string& path, const ReadOptions& options) {

@@ -11,8 +11,8 @@ namespace isotrope {
 /// documentation of numpy.lib.format.
 class NpyFile {
  public:
-  /// Throws: missing, not NumPy's format, Fortran order, numbers that are no integers or floats of this byte order, a file
-  /// whose size does not agree with its header.
+  /// Throws: missing, not NumPy's format, Fortran order, numbers that are no integers or floats of this byte order, a
+  /// file whose size does not agree with its header.
   explicit NpyFile(const std::string& path);
 
   const std::string& path() const { return path_; }

@@ -31,9 +31,10 @@ json parse_list(const std::string& path) {
           "{}: expected a list of shards as `isotrope convert` writes it, found another file", path);
   const json version = list.value("format_version", json());
   require(version.is_number_integer() && version >= 1, "{}: no format version: damaged?", path);
-  require(version <= format_version,
-          "{}: list of shards of version {} is newer than {}, the newest that this isotrope reads: use a newer isotrope",
-          path, version.get<std::int64_t>(), format_version);
+  require(
+      version <= format_version,
+      "{}: list of shards of version {} is newer than {}, the newest that this isotrope reads: use a newer isotrope",
+      path, version.get<std::int64_t>(), format_version);
   return list;
 }
 
@@ -143,8 +144,11 @@ void ShardWriter::finish_file() {
 
 void ShardWriter::commit(const json& census) {
   if (writer_) finish_file();
-  json list = {{"format", format_name}, {"format_version", format_version}, {"provenance", provenance_},
-               {"census", census},      {"shards", json::array()}};
+  json list = {{"format", format_name},
+               {"format_version", format_version},
+               {"provenance", provenance_},
+               {"census", census},
+               {"shards", json::array()}};
   fs::remove(list_);  // while the files change there is no list that names others
   for (int file = 0; file < files_; ++file) {
     const std::string path = shard_path(list_, file);

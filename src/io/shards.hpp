@@ -10,8 +10,8 @@
 #include "io/dataset.hpp"
 #include "io/reader.hpp"
 
-/// A data set in several files: a list (.shards, JSON, docs/dataset-format.md) of ordinary data sets beside it, in their
-/// order. They can be moved together; each can be used by itself.
+/// A data set in several files: a list (.shards, JSON, docs/dataset-format.md) of ordinary data sets beside it, in
+/// their order. They can be moved together; each can be used by itself.
 namespace isotrope {
 
 struct ShardList {
