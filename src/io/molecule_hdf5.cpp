@@ -87,7 +87,7 @@ std::vector<std::string> molecules_of(const hdf5::File& file, const Layout& layo
 class Molecule {
  public:
   Molecule(hdf5::Group group, const Layout& layout, const ReadOptions& options)
-      : group_(std::move(group)), layout_(layout), options_(options) {
+      : group_(std::move(group)), layout_(layout) {
     const hdf5::Shape shape = group_.shape(layout.positions);
     require(shape.size() == 3 && shape[2] == 3, "{}: expected shape [conformations, atoms, 3]",
             group_.where(layout.positions));
@@ -198,7 +198,6 @@ class Molecule {
 
   hdf5::Group group_;
   const Layout& layout_;
-  const ReadOptions& options_;
   std::int64_t conformations_ = 0, atoms_ = 0;
   double length_ = 1, energy_ = 1, force_ = 1;
   hdf5::Shape energy_shape_;
