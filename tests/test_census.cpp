@@ -284,7 +284,7 @@ TEST(Shards, RoundTripAndDamage) {
   const std::string list = folder / "set.shards";
   ShardWriter writer(list, folder / "", 3, {{"level_of_theory", "none"}});
   for (const Structure& s : structures) writer.add(s);
-  writer.commit(census_of(structures).json());
+  writer.commit({{"level_of_theory", "none"}}, census_of(structures).json());
   EXPECT_EQ(folder.files(), 4);
 
   const ShardList shards = read_shards(list);

@@ -10,11 +10,10 @@
 #include "core/log.hpp"
 #include "core/progress.hpp"
 #include "io/census.hpp"
+#include "io/conversion_output.hpp"
 #include "io/conversion_parts.hpp"
 #include "io/dataset.hpp"
-#include "io/extxyz.hpp"
 #include "io/rejections.hpp"
-#include "io/shards.hpp"
 
 namespace isotrope {
 
@@ -23,62 +22,6 @@ namespace fs = std::filesystem;
 namespace conversion {
 
 namespace {
-
-/// Where the joined structures go: a data set, a list of them for an output that ends in .shards, or extended xyz for
-/// one that ends in .xyz or .extxyz.
-class Output {
- public:
-  static void check(const ConversionRequest& request) {
-    const std::string extension = fs::path(request.output).extension().string();
-    const std::vector<std::string> known = {".h5", ".hdf5", ".shards", ".xyz", ".extxyz"};
-    require(std::find(known.begin(), known.end(), extension) != known.end(),
-            "{}: expected an output that ends in .h5 (a data set), .shards (in several files) or .xyz (extended xyz)",
-            request.output);
-    require(request.structures_per_shard == 0 || extension == ".shards",
-            "{}: --shard needs an output that ends in .shards", request.output);
-    AtomicFile writable(request.output);
-  }
-  Output(const ConversionRequest& request, const PartFolder& folder, nlohmann::json provenance)
-      : path_(request.output), provenance_(std::move(provenance)) {
-    const std::string extension = fs::path(path_).extension().string();
-    joined_ = folder.joined_path(extension);
-    constexpr std::int64_t usual_shard = 1'000'000;
-    if (extension == ".shards")
-      shards_ = std::make_unique<ShardWriter>(
-          path_, folder.path(), request.structures_per_shard > 0 ? request.structures_per_shard : usual_shard,
-          provenance_);
-    else if (extension == ".xyz" || extension == ".extxyz")
-      extxyz_ = std::make_unique<ExtxyzWriter>(joined_);
-    else
-      dataset_ = std::make_unique<DatasetWriter>(joined_);
-  }
-  void add(const Structure& structure) {
-    if (dataset_)
-      dataset_->add(structure);
-    else if (shards_)
-      shards_->add(structure);
-    else
-      extxyz_->add(structure);
-  }
-  void commit(const nlohmann::json& census) {
-    if (shards_) {
-      shards_->commit(census);
-      return;
-    }
-    if (dataset_)
-      dataset_->commit(provenance_, true, census);
-    else
-      extxyz_->commit();
-    fs::rename(joined_, path_);
-  }
-
- private:
-  std::string path_, joined_;
-  nlohmann::json provenance_;
-  std::unique_ptr<DatasetWriter> dataset_;
-  std::unique_ptr<ExtxyzWriter> extxyz_;
-  std::unique_ptr<ShardWriter> shards_;
-};
 
 /// The parts of this rank, one after the other.
 class PartConverter {
@@ -186,11 +129,15 @@ class Joiner {
       split = make_split(*request_.split, split_input());
       provenance["split"] = split.record;
     }
-    if (!rejected.is_null()) provenance["rejected"] = rejected["entries"];
-    Output output(request_, folder_, provenance);
+    const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
+    Output output(joined, request_, folder_.path());
     nlohmann::json census = copy(output, split).json();
-    if (!rejected.is_null()) census["rejected"] = rejected;
-    output.commit(census);
+    if (!rejected.is_null()) {
+      census["rejected"] = rejected;
+      provenance["rejected"] = rejected["entries"];
+    }
+    output.commit(provenance, census);
+    if (fs::exists(joined)) fs::rename(joined, request_.output);
     return {census};
   }
 

@@ -142,11 +142,11 @@ void ShardWriter::finish_file() {
   writer_.reset();
 }
 
-void ShardWriter::commit(const json& census) {
+void ShardWriter::commit(const json& provenance, const json& census) {
   if (writer_) finish_file();
   json list = {{"format", format_name},
                {"format_version", format_version},
-               {"provenance", provenance_},
+               {"provenance", provenance},
                {"census", census},
                {"shards", json::array()}};
   fs::remove(list_);  // while the files change there is no list that names others

@@ -32,11 +32,11 @@ std::unique_ptr<StructureReader> open_shards(const std::string& path, const Read
 /// Writes LIST.shards and beside it LIST-00000.h5, LIST-00001.h5, ...
 class ShardWriter {
  public:
-  /// `structures`: in a file. Until commit() the files are in `folder`.
+  /// `structures`: in a file. Until commit() the files are in `folder`. `provenance`: of each file.
   ShardWriter(std::string list, std::string folder, std::int64_t structures, nlohmann::json provenance);
   void add(const Structure& structure);
-  /// Moves the files to their names, and writes the list after them. `census`: of the whole.
-  void commit(const nlohmann::json& census);
+  /// Moves the files to their names, and writes the list after them. Both are of the whole.
+  void commit(const nlohmann::json& provenance, const nlohmann::json& census);
 
  private:
   std::string temporary(int file) const;
