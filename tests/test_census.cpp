@@ -135,10 +135,10 @@ TEST(Census, OfAMillionGroupsTheLargestAreKept) {
   EXPECT_LT(json.dump().size(), 10000u);
   const auto lines = census.lines();
   EXPECT_TRUE(
-      lines.at(6).starts_with("groups        group 00007 2, group 05007 2, group 10007 2, group 15007 2, group "
+      lines.at(5).starts_with("groups        group 00007 2, group 05007 2, group 10007 2, group 15007 2, group "
                               "00000 1, group 00001 1,"))
-      << lines.at(6);
-  EXPECT_TRUE(lines.at(6).ends_with(", ... 20000 in all"));
+      << lines.at(5);
+  EXPECT_TRUE(lines.at(5).ends_with(", ... 20000 in all"));
 }
 
 TEST(Census, StatedAndCounted) {

@@ -220,11 +220,11 @@ DatasetSummary read_summary(const std::string& path) {
                          file.string_attribute("content_hash")};
   if (!file.has_attribute("census")) return summary;
   summary.census = json_attribute(file, "census");
-  const bool same = summary.census.value("structures", std::int64_t{-1}) == structures &&
-                    summary.census.value("atoms", std::int64_t{-1}) == atoms;
-  require(same, "{}: the census in the file is of {} structures and {} atoms, but there are {} and {}", path,
-          summary.census.value("structures", nlohmann::json()).dump(),
-          summary.census.value("atoms", nlohmann::json()).dump(), structures, atoms);
+  const nlohmann::json counted = summary.census.value("structures", nlohmann::json()),
+                       of_atoms = summary.census.value("atoms", nlohmann::json());
+  require(counted == structures && of_atoms == atoms,
+          "{}: the census in the file is of {} structures and {} atoms, but there are {} and {}", path, counted.dump(),
+          of_atoms.dump(), structures, atoms);
   return summary;
 }
 
