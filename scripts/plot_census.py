@@ -19,6 +19,10 @@ from matplotlib.ticker import MaxNLocator
 BAR, LINE = plt.get_cmap("viridis")(0.35), "0.35"
 
 
+def spaced(count):
+    return f"{count:,}".replace(",", "\N{THIN SPACE}")
+
+
 def rows_of(path):
     with open(path, newline="") as file:
         return [list(row.values()) for row in csv.DictReader(file)]
@@ -44,7 +48,7 @@ def narrowed(histogram, most=30):
 def draw_histogram(axis, histogram, label, counted):
     edges, counts = histogram
     axis.stairs(counts, edges, fill=True, color=BAR, alpha=0.85)
-    axis.set(xlabel=label, ylabel=counted, xlim=(edges[0], edges[-1]), ylim=(0, None))
+    axis.set(xlabel=label, ylabel=counted, xlim=(edges[0], edges[-1]), ylim=(0, 1.12 * max(counts)))
     axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
@@ -52,7 +56,7 @@ def draw_bars(axis, labels, counts, xlabel, counted):
     """A bar a name, with its number; a logarithmic axis where they differ by orders of magnitude."""
     axis.bar(range(len(labels)), counts, width=0.7, color=BAR, alpha=0.85)
     axis.set_xticks(range(len(labels)), labels, fontsize=8 if len(labels) <= 12 else 6)
-    axis.set(xlabel=xlabel, ylabel=counted, xlim=(-0.7, max(len(labels) - 0.3, 1.7)))
+    axis.set(xlabel=xlabel, ylabel=counted, xlim=(-0.7 - (len(labels) == 1), len(labels) - 0.3 + (len(labels) == 1)))
     if max(counts) > 100 * min(counts):
         axis.set_yscale("log")
         axis.set_ylim(min(counts) / 3, max(counts) * 3)
@@ -61,7 +65,7 @@ def draw_bars(axis, labels, counts, xlabel, counted):
         axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     if len(labels) <= 8:
         for place, count in enumerate(counts):
-            axis.text(place, count, f"{count:,}".replace(",", " "), ha="center", va="bottom", fontsize=7)
+            axis.text(place, count, spaced(count), ha="center", va="bottom", fontsize=7)
 
 
 def draw_sizes(axis, folder, _):
@@ -137,7 +141,7 @@ def draw(folder):
             axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=LINE)
             axis.set_axis_off()
     census = summary["census"]
-    figure.suptitle(f"{census['structures']:,} structures, {census['atoms']:,} atoms".replace(",", " ", 1), fontsize=9)
+    figure.suptitle(f"{spaced(census['structures'])} structures, {spaced(census['atoms'])} atoms", fontsize=9)
     return figure
 
 
