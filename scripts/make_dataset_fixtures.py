@@ -6,6 +6,7 @@
     formats/bin/pip install ase ase-db-backends lmdb h5py numpy dpdata
     formats/bin/python scripts/make_dataset_fixtures.py tests/data/formats             the files of the tests
     formats/bin/python scripts/make_dataset_fixtures.py big --structures 10000 --atoms 10 200     to measure with
+    formats/bin/python scripts/make_dataset_fixtures.py odd --structures 10000 --odd              to compare with
 
 rows.aselmdb is written by ase.db (ase-db-backends), steps.lmdb by lmdb, gzip and pickle, deepmd/ by dpdata, spice.h5 and
 ani*.h5 by h5py as the scripts of those data sets do. Beside each lies expected_*.h5: every number as ase.db, pickle, NumPy and
@@ -308,14 +309,15 @@ def main():
     parser.add_argument("formats", nargs="*", help=f"which of {', '.join(FORMATS)} (default: all)")
     parser.add_argument("--structures", type=int, help="files to measure with: rows, and steps of trajectories of 25")
     parser.add_argument("--atoms", type=int, nargs=2, default=(10, 200))
+    parser.add_argument("--odd", action="store_true", help="with --structures: also constraints, cells, missing labels and stages")
     options = parser.parse_args()
     folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(20)
     formats = options.formats or FORMATS
     if options.structures:
-        write_rows(folder / "rows.aselmdb", rng, options.structures, options.atoms, odd=False)
-        write_steps(folder / "steps.lmdb", rng, -(-options.structures // 25), (10, 60), (25, 25), odd=False)
+        write_rows(folder / "rows.aselmdb", rng, options.structures, options.atoms, options.odd)
+        write_steps(folder / "steps.lmdb", rng, -(-options.structures // 25), (10, 60), (25, 25), options.odd)
         return
     if "omol25" in formats:
         write_rows(folder / "rows.aselmdb", rng, 24, (1, 12), odd=True)

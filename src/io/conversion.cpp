@@ -23,20 +23,20 @@ namespace conversion {
 
 namespace {
 
-/// The parts of this rank, one after the other.
-class PartConverter {
+/// Reads the parts of this rank, one after the other.
+class PartReader {
  public:
-  PartConverter(const ConversionRequest& request, const PartFolder& folder, int parts)
-      : request_(request), folder_(folder), progress_("convert"), parts_(parts) {}
+  PartReader(const ConversionRequest& request, int parts) : request_(request), progress_("convert"), parts_(parts) {}
 
-  void operator()(int index, const Part& part) {
+  /// Calls take(structure) for each structure of the part.
+  template <class F>
+  PartRecord operator()(const Part& part, F&& take) {
     ReadOptions options = request_.read;
     options.entries = part.entries;
     auto reader = open_reader(part.file, request_.format, options);
     PartRecord record;
-    auto writer = std::make_unique<DatasetWriter>(folder_.structures_path(index));
     for (Structure structure; next(*reader, structure, record);) {
-      writer->add(structure);
+      take(structure);
       ++record.structures;
       if (progress_.due()) {
         progress_.update((done_ + reader->progress()) / parts_,
@@ -44,11 +44,9 @@ class PartConverter {
       }
     }
     record.findings = reader->report();
-    if (record.structures > 0) writer->commit({}, false, {});
-    writer.reset();
-    folder_.write_record(index, record);
     structures_ += record.structures;
     ++done_;
+    return record;
   }
 
  private:
@@ -67,11 +65,17 @@ class PartConverter {
   }
 
   const ConversionRequest& request_;
-  const PartFolder& folder_;
   Progress progress_;
   double parts_, done_ = 0;
   std::int64_t structures_ = 0;
 };
+
+void convert_part(PartReader& read, const Part& part, const PartFolder& folder, int index) {
+  DatasetWriter writer(folder.structures_path(index));
+  const PartRecord record = read(part, [&](const Structure& structure) { writer.add(structure); });
+  if (record.structures > 0) writer.commit({}, false, {});
+  folder.write_record(index, record);
+}
 
 /// What was found in each input, over its parts: text and unit decide what is added up.
 nlohmann::json summarise(const std::vector<Part>& parts, const std::vector<PartRecord>& records) {
@@ -105,18 +109,46 @@ nlohmann::json summarise(const std::vector<Part>& parts, const std::vector<PartR
   return sources;
 }
 
-/// Puts the finished parts together.
+/// Makes the output.
 class Joiner {
  public:
   Joiner(const ConversionRequest& request, const PartFolder& folder, const std::vector<Part>& parts)
-      : request_(request), folder_(folder), parts_(parts) {
-    for (int p = 0; p < static_cast<int>(parts.size()); ++p) {
-      records_.push_back(folder.record(p));
+      : request_(request), folder_(folder), parts_(parts) {}
+
+  /// From the finished parts.
+  ConversionOutcome join() {
+    for (int p = 0; p < static_cast<int>(parts_.size()); ++p) {
+      records_.push_back(folder_.record(p));
       structures_ += records_.back().structures;
     }
+    Split split;
+    if (request_.split && structures_ > 0) split = make_split(*request_.split, split_input());
+    const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
+    Output output(joined, request_, folder_.path());
+    copy(output, split);
+    return commit(output, joined, split.record);
   }
 
-  ConversionOutcome operator()() {
+  /// From the input itself, where it is one part and is not split: before it is done there is nothing to go on from.
+  bool is_direct() const {
+    return parts_.size() == 1 && !folder_.is_done(0) && !request_.split && Output::is_one_dataset(request_.output);
+  }
+  ConversionOutcome convert_directly() {
+    PartReader read(request_, 1);
+    const std::string whole = folder_.joined_path(".h5");
+    Output output(whole, request_, folder_.path());
+    records_.push_back(read(parts_[0], [&](const Structure& structure) { add(structure, output); }));
+    structures_ = records_[0].structures;
+    return commit(output, whole, {});
+  }
+
+ private:
+  void add(const Structure& structure, Output& output) {
+    output.add(structure);
+    census_.add(structure);
+  }
+
+  ConversionOutcome commit(Output& output, const std::string& path, const nlohmann::json& split) {
     const nlohmann::json rejected = write_rejected();
     nlohmann::json provenance = request_.provenance;
     provenance["sources"] = summarise(parts_, records_);
@@ -124,24 +156,17 @@ class Joiner {
       folder_.remove();
       fail("{}: not written, there are no structures", request_.output);
     }
-    Split split;
-    if (request_.split) {
-      split = make_split(*request_.split, split_input());
-      provenance["split"] = split.record;
-    }
-    const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
-    Output output(joined, request_, folder_.path());
-    nlohmann::json census = copy(output, split).json();
+    if (request_.split) provenance["split"] = split;
+    nlohmann::json census = census_.json();
     if (!rejected.is_null()) {
       census["rejected"] = rejected;
       provenance["rejected"] = rejected["entries"];
     }
     output.commit(provenance, census);
-    if (fs::exists(joined)) fs::rename(joined, request_.output);
+    if (fs::exists(path)) fs::rename(path, request_.output);
     return {census};
   }
 
- private:
   /// The log, and what of it belongs into the census: null where nothing was rejected.
   nlohmann::json write_rejected() const {
     const std::string log_path = request_.output + ".rejected.log";
@@ -178,10 +203,9 @@ class Joiner {
     return input;
   }
 
-  Census copy(Output& output, const Split& split) const {
+  void copy(Output& output, const Split& split) {
     constexpr std::int64_t block = 1024;
     Progress progress("write");
-    Census census;
     std::size_t place = 0;
     for (int p = 0; p < static_cast<int>(records_.size()); ++p) {
       if (records_[p].structures == 0) continue;
@@ -189,15 +213,13 @@ class Joiner {
       for (std::int64_t begin = 0; begin < part.size(); begin += block) {
         for (Structure& s : part.read_range(begin, std::min(block, part.size() - begin))) {
           if (request_.split) s.split = split.set[place] < 0 ? "" : split.names[split.set[place]];
-          output.add(s);
-          census.add(s);
+          add(s, output);
           ++place;
         }
         progress.update(static_cast<double>(place) / static_cast<double>(structures_),
                         fmt::format("{} structures", place));
       }
     }
-    return census;
   }
 
   const ConversionRequest& request_;
@@ -205,6 +227,7 @@ class Joiner {
   const std::vector<Part>& parts_;
   std::vector<PartRecord> records_;
   std::int64_t structures_ = 0;
+  Census census_;
 };
 
 }  // namespace
@@ -216,20 +239,22 @@ ConversionOutcome convert(const ConversionRequest& request, const Communicator& 
   const std::vector<conversion::Part> parts = conversion::plan_parts(request);
   const conversion::PartFolder folder(request.output);
   const int count = static_cast<int>(parts.size());
+  conversion::Joiner joiner(request, folder, parts);
   if (communicator.root()) {
     const int done = folder.begin(request, parts);
     if (done > 0) log().info("going on with {}.parts: {} of {} parts are done", request.output, done, count);
   }
   communicator.barrier();
+  const bool direct = communicator.root() && joiner.is_direct();  // other ranks have no part then
   try {
     std::vector<int> mine;
-    for (int p = communicator.rank(); p < count; p += communicator.ranks())
+    for (int p = communicator.rank(); p < count && !direct; p += communicator.ranks())
       if (!folder.is_done(p)) mine.push_back(p);
-    conversion::PartConverter convert_part(request, folder, static_cast<int>(mine.size()));
-    for (int p : mine) convert_part(p, parts[p]);
+    conversion::PartReader read(request, static_cast<int>(mine.size()));
+    for (int p : mine) conversion::convert_part(read, parts[p], folder, p);
     communicator.barrier();
     if (!communicator.root()) return {};
-    ConversionOutcome outcome = conversion::Joiner(request, folder, parts)();
+    const ConversionOutcome outcome = direct ? joiner.convert_directly() : joiner.join();
     folder.remove();
     return outcome;
   } catch (...) {

@@ -22,6 +22,10 @@ Kind kind_of(const std::string& path) {
 
 }  // namespace
 
+bool Output::is_one_dataset(const std::string& path) {
+  return kind_of(path) == Kind::dataset;
+}
+
 void Output::check(const ConversionRequest& request) {
   const Kind kind = kind_of(request.output);
   require(kind != Kind::unknown,

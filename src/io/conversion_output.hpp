@@ -14,6 +14,7 @@ namespace isotrope::conversion {
 /// that ends in .xyz or .extxyz.
 class Output {
  public:
+  static bool is_one_dataset(const std::string& path);
   static void check(const ConversionRequest& request);
   /// `path`: of the file to write, unless the output is a list: its files are made in `folder` and moved by commit().
   Output(const std::string& path, const ConversionRequest& request, const std::string& folder);

@@ -316,6 +316,7 @@ void Group::create_rows(const std::string& name, const Shape& row, std::int64_t 
   chunks[0] = chunk;
   Handle space = make_space(start, &maximum), properties = dataset_properties();
   H5Pset_chunk(properties.id(), static_cast<int>(chunks.size()), chunks.data());
+  H5Pset_fill_time(properties.id(), H5D_FILL_TIME_NEVER);  // every row is written
   checked<H5Dclose>(
       H5Dcreate2(handle_.id(), name.c_str(), native_type<T>(), space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT),
       "{}: cannot be created", where(name));

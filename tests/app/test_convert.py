@@ -244,18 +244,50 @@ class TestConvert(CommandLineTest):
         self.assertEqual(whole["content_hash"], resumed["content_hash"])
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["data.h5", "whole.h5"])
 
-    def test_full_disk(self):
-        """Writes beyond 20 kB fail, as on a full disk."""
-        def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-
-        done = subprocess.run([ISOTROPE, "convert", *[FORMATS / "rows.aselmdb"] * 5, "-o", "data.h5"], cwd=self.folder, capture_output=True,
-                              text=True, preexec_fn=limit, restore_signals=False)
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("isotrope: error: ", done.stderr)
-        self.assertIn("disk full", done.stderr)
+    def test_killed_in_its_only_part(self):
+        """What a killed run leaves is cleared away by the next."""
+        source = FORMATS / "rows.aselmdb"
+        self.run_isotrope("convert", source, "-o", "whole.h5")
+        # Writing beyond the limit ends the program by a signal that it does not catch, in the middle of its only part.
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))  # noqa: E731
+        killed = subprocess.run([ISOTROPE, "convert", source, "-o", "data.h5"], cwd=self.folder, capture_output=True, preexec_fn=limit)
+        self.assertEqual(killed.returncode, -signal.SIGXFSZ)
         self.assertFalse((self.folder / "data.h5").exists())
+        self.assertTrue(any("tmp" in path.name for path in (self.folder / "data.h5.parts").iterdir()))
+        self.run_isotrope("convert", source, "-o", "data.h5")
+        whole, again = (self.json_of("info", name, "--json") for name in ("whole.h5", "data.h5"))
+        self.assertEqual(whole["content_hash"], again["content_hash"])
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["data.h5", "whole.h5"])
+
+    def test_full_disk(self):
+        """Writes beyond a limit fail, as on a full disk: in the only part, in one of several, and when they are joined."""
+        def limited(bytes_of_a_file):
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_of_a_file, bytes_of_a_file))
+
+        sources = [FORMATS / "rows.aselmdb"] * 5
+        for inputs, options, limit, kept in [(sources[:1], [], 20000, False), (sources, [], 20000, False), (sources, ["--part", "4"], 40000, True)]:
+            self.run_isotrope("convert", *inputs, "-o", "whole.h5", *options)
+            command = [ISOTROPE, "convert", *inputs, "-o", "data.h5", *options]
+            done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, preexec_fn=lambda: limited(limit),
+                                  restore_signals=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertRegex(done.stderr.splitlines()[-1], r"isotrope: error: .*disk full")
+            self.assertFalse((self.folder / "data.h5").exists())
+            self.assertEqual((self.folder / "data.h5.parts").exists(), kept)
+            done = self.run_isotrope(*command[1:])  # now there is room
+            self.assertEqual("going on with data.h5.parts" in done.stderr, kept)
+            whole, again = (self.json_of("info", name, "--json") for name in ("whole.h5", "data.h5"))
+            self.assertEqual(whole["content_hash"], again["content_hash"])
+
+    def test_numbers_through_extended_xyz(self):
+        """Text with all digits: the same bits there and back, labels and all."""
+        for source, options in [("rows.aselmdb", ["--group", "{data_id}"]), ("steps.lmdb", ["--stage", "hf"])]:
+            self.run_isotrope("convert", FORMATS / source, "-o", "first.h5", *options)
+            self.run_isotrope("convert", "first.h5", "-o", "text.xyz")
+            self.run_isotrope("convert", "text.xyz", "-o", "second.h5", "--group", "{group}")
+            first, second = (self.json_of("info", name, "--json") for name in ("first.h5", "second.h5"))
+            self.assertEqual(first["content_hash"], second["content_hash"])
 
     def test_split_and_error_options(self):
         self.write("water.xyz", WATER.format(energy="energy"))

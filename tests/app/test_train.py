@@ -67,6 +67,28 @@ class TestTrain(CommandLineTest):
         self.run_isotrope("train", self.config(), "--resume")
         np.testing.assert_array_equal(self.parameters("small.h5"), self.parameters("whole.h5"))
 
+    def test_formats_train_alike(self):
+        """A potential from a file of PubChemQCR equals, step for step, one from the same structures as extended xyz."""
+        source = SOURCE / "tests/data/formats/steps.lmdb"
+        self.run_isotrope("convert", source, "-o", "lmdb.h5", "--stage", "DFT_1st")
+        self.run_isotrope("convert", "lmdb.h5", "-o", "text.xyz")
+        self.run_isotrope("convert", "text.xyz", "-o", "text.h5", "--group", "{group}")
+        curves = []
+        for name in ("lmdb", "text"):
+            config = self.config((f"{SOURCE}/data/ethanol_train.h5", f"{name}.h5"), ("by: structure", "by: group"),
+                                 (f"{SOURCE}/data/isolated_atoms_b3lyp.h5", "least_squares"), ("structures: 8", "structures: 4"),
+                                 ("validate_every: 3 steps", "validate_every: 1 steps"), ("small.h5", f"of_{name}.h5"), name=f"{name}.yaml")
+            self.run_isotrope("train", config)
+            with open(self.folder / f"of_{name}.log.csv", newline="") as file:
+                curves.append([{key: value for key, value in row.items() if key not in ("seconds", "structures_per_second")}
+                               for row in csv.DictReader(file)])
+        self.assertEqual(len(curves[0]), 6)
+        self.assertGreater(len({row["train_loss"] for row in curves[0]}), 1)
+        self.assertEqual(*curves)
+        one, other = self.parameters("of_lmdb.h5"), self.parameters("of_text.h5")
+        self.assertTrue(np.isfinite(one).all())
+        self.assertEqual(one.tobytes(), other.tobytes())
+
     def test_ranks_agree(self):
         mpiexec = pathlib.Path(sys.executable).parent / "mpiexec"
         config = self.config()
