@@ -7,12 +7,13 @@
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
-#include "core/hash.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
+#include "io/census.hpp"
+#include "io/conversion_output.hpp"
 #include "io/conversion_parts.hpp"
 #include "io/dataset.hpp"
-#include "io/extxyz.hpp"
+#include "io/rejections.hpp"
 
 namespace isotrope {
 
@@ -21,45 +22,6 @@ namespace fs = std::filesystem;
 namespace conversion {
 
 namespace {
-
-/// Where the joined structures go: a data set, or extended xyz for an output that ends in .xyz or .extxyz.
-class Output {
- public:
-  static bool is_dataset(const std::string& path) { return has_extension(path, ".h5", ".hdf5"); }
-  static void check(const std::string& path) {
-    require(is_dataset(path) || is_extxyz(path),
-            "{}: expected an output that ends in .h5 (a data set) or .xyz (extended xyz)", path);
-    AtomicFile writable(path);
-  }
-  explicit Output(const std::string& path) {
-    if (is_extxyz(path))
-      extxyz_ = std::make_unique<ExtxyzWriter>(path);
-    else
-      dataset_ = std::make_unique<DatasetWriter>(path);
-  }
-  void add(const Structure& structure) {
-    if (dataset_)
-      dataset_->add(structure);
-    else
-      extxyz_->add(structure);
-  }
-  void commit(const nlohmann::json& provenance) {
-    if (dataset_)
-      dataset_->commit(provenance);
-    else
-      extxyz_->commit();
-  }
-
- private:
-  static bool has_extension(const std::string& path, const char* one, const char* other) {
-    const std::string extension = fs::path(path).extension().string();
-    return extension == one || extension == other;
-  }
-  static bool is_extxyz(const std::string& path) { return has_extension(path, ".xyz", ".extxyz"); }
-
-  std::unique_ptr<DatasetWriter> dataset_;
-  std::unique_ptr<ExtxyzWriter> extxyz_;
-};
 
 /// Reads the parts of this rank, one after the other.
 class PartReader {
@@ -111,7 +73,7 @@ class PartReader {
 void convert_part(PartReader& read, const Part& part, const PartFolder& folder, int index) {
   DatasetWriter writer(folder.structures_path(index));
   const PartRecord record = read(part, [&](const Structure& structure) { writer.add(structure); });
-  if (record.structures > 0) writer.commit({}, false);
+  if (record.structures > 0) writer.commit({}, false, {});
   folder.write_record(index, record);
 }
 
@@ -138,30 +100,14 @@ nlohmann::json summarise(const std::vector<Part>& parts, const std::vector<PartR
     }
     const std::vector<std::string> lines = lines_of(findings);
     for (const std::string& line : lines) log().info("{}: {}", parts[first].file, line);
-    sources.push_back(
-        {{"file", fs::path(parts[first].file).filename().string()}, {"structures", structures}, {"labels", lines}});
+    const fs::path input(parts[first].file);  // a folder may end in a slash
+    const fs::path name = input.has_filename() ? input.filename() : input.parent_path().filename();
+    sources.push_back({{"file", name.string()}, {"structures", structures}, {"labels", lines}});
     if (rejected > 0) sources.back()["rejected"] = rejected;
     first = p;
   }
   return sources;
 }
-
-/// Counts structures with the elements and positions of another; 8 bytes a structure.
-class DuplicateCounter {
- public:
-  void add(const Structure& s) {
-    const std::uint64_t elements = hash_bytes(s.numbers.data(), s.numbers.size() * sizeof(int));
-    hashes_.push_back(hash_bytes(s.positions.data(), s.positions.size() * sizeof(Vec3), elements));
-  }
-  std::int64_t count() {
-    std::sort(hashes_.begin(), hashes_.end());
-    const auto distinct = std::unique(hashes_.begin(), hashes_.end()) - hashes_.begin();
-    return static_cast<std::int64_t>(hashes_.size()) - distinct;
-  }
-
- private:
-  std::vector<std::uint64_t> hashes_;
-};
 
 /// Makes the output.
 class Joiner {
@@ -178,19 +124,19 @@ class Joiner {
     Split split;
     if (request_.split && structures_ > 0) split = make_split(*request_.split, split_input());
     const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
-    Output output(joined);
+    Output output(joined, request_, folder_.path());
     copy(output, split);
     return commit(output, joined, split.record);
   }
 
   /// From the input itself, where it is one part and is not split: before it is done there is nothing to go on from.
   bool is_direct() const {
-    return parts_.size() == 1 && !folder_.is_done(0) && !request_.split && Output::is_dataset(request_.output);
+    return parts_.size() == 1 && !folder_.is_done(0) && !request_.split && Output::is_one_dataset(request_.output);
   }
   ConversionOutcome convert_directly() {
     PartReader read(request_, 1);
     const std::string whole = folder_.joined_path(".h5");
-    Output output(whole);
+    Output output(whole, request_, folder_.path());
     records_.push_back(read(parts_[0], [&](const Structure& structure) { add(structure, output); }));
     structures_ = records_[0].structures;
     return commit(output, whole, {});
@@ -199,12 +145,11 @@ class Joiner {
  private:
   void add(const Structure& structure, Output& output) {
     output.add(structure);
-    outcome_.census.add(structure);
-    duplicates_.add(structure);
+    census_.add(structure);
   }
 
   ConversionOutcome commit(Output& output, const std::string& path, const nlohmann::json& split) {
-    write_rejected();
+    const nlohmann::json rejected = write_rejected();
     nlohmann::json provenance = request_.provenance;
     provenance["sources"] = summarise(parts_, records_);
     if (structures_ == 0) {
@@ -212,25 +157,33 @@ class Joiner {
       fail("{}: not written, there are no structures", request_.output);
     }
     if (request_.split) provenance["split"] = split;
-    outcome_.duplicates = duplicates_.count();
-    provenance["duplicates"] = outcome_.duplicates;
-    if (outcome_.rejected > 0) provenance["rejected"] = outcome_.rejected;
-    output.commit(provenance);
-    fs::rename(path, request_.output);
-    return outcome_;
+    nlohmann::json census = census_.json();
+    if (!rejected.is_null()) {
+      census["rejected"] = rejected;
+      provenance["rejected"] = rejected["entries"];
+    }
+    output.commit(provenance, census);
+    if (fs::exists(path)) fs::rename(path, request_.output);
+    return {census};
   }
 
-  void write_rejected() {
-    outcome_.rejected_log = request_.output + ".rejected.log";
+  /// The log, and what of it belongs into the census: null where nothing was rejected.
+  nlohmann::json write_rejected() const {
+    const std::string log_path = request_.output + ".rejected.log";
     std::string text;
-    for (const PartRecord& record : records_) {
-      for (const std::string& message : record.rejected) text += message + "\n";
-      outcome_.rejected += static_cast<std::int64_t>(record.rejected.size());
+    Rejections rejections;
+    for (std::size_t p = 0; p < records_.size(); ++p) {
+      for (const std::string& message : records_[p].rejected) {
+        text += message + "\n";
+        rejections.add(message, parts_[p].file);
+      }
     }
-    if (outcome_.rejected > 0)
-      write_text_file(outcome_.rejected_log, text);
-    else
-      fs::remove(outcome_.rejected_log);  // of an earlier conversion
+    if (text.empty()) {
+      fs::remove(log_path);  // of an earlier conversion
+      return nullptr;
+    }
+    write_text_file(log_path, text);
+    return rejections.json(fs::path(log_path).filename().string());
   }
 
   SplitInput split_input() const {
@@ -274,15 +227,14 @@ class Joiner {
   const std::vector<Part>& parts_;
   std::vector<PartRecord> records_;
   std::int64_t structures_ = 0;
-  DuplicateCounter duplicates_;
-  ConversionOutcome outcome_;
+  Census census_;
 };
 
 }  // namespace
 }  // namespace conversion
 
 ConversionOutcome convert(const ConversionRequest& request, const Communicator& communicator) {
-  conversion::Output::check(request.output);
+  conversion::Output::check(request);
   if (request.split) check_rule(*request.split);
   const std::vector<conversion::Part> parts = conversion::plan_parts(request);
   const conversion::PartFolder folder(request.output);

@@ -179,6 +179,40 @@ bool is_dataset_file(const std::string& path) {
 
 namespace {
 
+nlohmann::json json_attribute(const hdf5::File& file, const char* name) {
+  nlohmann::json value = nlohmann::json::parse(file.string_attribute(name), nullptr, false);
+  require(value.is_object(), "{}: attribute '{}': expected a JSON object", file.file(), name);
+  return value;
+}
+
+}  // namespace
+
+DatasetSummary read_summary(const std::string& path) {
+  const hdf5::File file = hdf5::File::open(path);
+  check_format(file);
+  file.check_shape("offsets", {any});
+  const std::int64_t structures = file.shape("offsets")[0] - 1;
+  require(structures >= 1, "{}: the data set has no structures", path);
+  const std::int64_t atoms = file.read_rows<std::int64_t>("offsets", {any}, structures, 1)[0];
+  check_rows(file, structure_members, structures);
+  check_rows(file, atom_members, atoms);
+  if (file.has("stress")) check_rows(file, {{"stress", {3, 3}}}, structures);
+  for (const char* name : {"step", "split"})
+    if (file.has(name)) check_rows(file, {{name, {}}}, structures);
+  DatasetSummary summary{structures, atoms, nullptr, json_attribute(file, "provenance"),
+                         file.string_attribute("content_hash")};
+  if (!file.has_attribute("census")) return summary;
+  summary.census = json_attribute(file, "census");
+  const nlohmann::json counted = summary.census.value("structures", nlohmann::json()),
+                       of_atoms = summary.census.value("atoms", nlohmann::json());
+  require(counted == structures && of_atoms == atoms,
+          "{}: the census in the file is of {} structures and {} atoms, but there are {} and {}", path, counted.dump(),
+          of_atoms.dump(), structures, atoms);
+  return summary;
+}
+
+namespace {
+
 class DatasetReader : public StructureReader {
  public:
   explicit DatasetReader(const std::string& path) : dataset_(Dataset::open(path)) {}

@@ -78,7 +78,8 @@ class DatasetWriter {
   void add(const Structure& structure);
   std::int64_t size() const { return structures_; }
   /// Throws where nothing was added. `provenance`: level of theory, sources, command. `durable`: see AtomicFile.
-  void commit(const nlohmann::json& provenance, bool durable = true);
+  /// `census`: Census::json() of what was added, kept in the file unless it is null.
+  void commit(const nlohmann::json& provenance, bool durable = true, const nlohmann::json& census = {});
 
  private:
   struct Buffers;
@@ -102,5 +103,17 @@ class DatasetWriter {
 std::unique_ptr<StructureReader> open_dataset_reader(const std::string& path, const ReadOptions& options);
 
 bool is_dataset_file(const std::string& path);
+
+/// What the attributes of a data set say.
+struct DatasetSummary {
+  std::int64_t structures = 0, atoms = 0;
+  nlohmann::json census, provenance;  ///< census: null where the file has none
+  std::string content_hash;
+};
+
+/// Reads no array, so it takes milliseconds whatever the size. Throws: what Dataset::open() throws, except for offsets
+/// that do not ascend and a damaged table of names; a member of another shape; a census of another number of structures
+/// or atoms.
+DatasetSummary read_summary(const std::string& path);
 
 }  // namespace isotrope

@@ -152,7 +152,7 @@ void DatasetWriter::flush() {
   b.written += structures;
 }
 
-void DatasetWriter::commit(const nlohmann::json& provenance, bool durable) {
+void DatasetWriter::commit(const nlohmann::json& provenance, bool durable, const nlohmann::json& census) {
   require(structures_ > 0, "{}: not written, there are no structures", target_.path());
   flush();
   file_->write_strings("config_type_names", config_types_);
@@ -167,6 +167,9 @@ void DatasetWriter::commit(const nlohmann::json& provenance, bool durable) {
   file_->write_attribute("format_version", dataset_format_version);
   file_->write_attribute("units", std::string(dataset::units));
   file_->write_attribute("provenance", provenance.is_null() ? "{}" : provenance.dump());
+  // Names may hold bytes that are no UTF-8.
+  if (!census.is_null())
+    file_->write_attribute("census", census.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   file_->write_attribute("content_hash", dataset::combined_hash(hashes_));
   file_->flush();
   file_.reset();

@@ -191,6 +191,13 @@ bool Group::tracks_creation_order() const {
   return (flags & H5P_CRT_ORDER_TRACKED) != 0;
 }
 
+Group::Kind Group::kind(const std::string& name) const {
+  Handle object = checked<H5Oclose>(H5Oopen(handle_.id(), name.c_str(), H5P_DEFAULT), "{}: missing", where(name));
+  if (H5Iget_type(object.id()) != H5I_DATASET) return Kind::group;
+  Handle type(H5Dget_type(object.id()), &close_id<H5Tclose>);
+  return H5Tget_class(type.id()) == H5T_STRING ? Kind::text : Kind::numbers;
+}
+
 std::vector<std::string> Group::members() const {
   const Turn turn;
   std::vector<std::string> names;
@@ -381,6 +388,18 @@ std::int64_t Group::int_attribute(const std::string& name) const {
   std::int64_t value = 0;
   require(H5Aread(attribute.id(), H5T_NATIVE_INT64, &value) >= 0, "{}: cannot be read, the file is damaged", place);
   return value;
+}
+
+std::string Group::attribute_of(const std::string& member, const std::string& name) const {
+  if (H5Aexists_by_name(handle_.id(), member.c_str(), name.c_str(), H5P_DEFAULT) <= 0) return "";
+  Handle attribute(H5Aopen_by_name(handle_.id(), member.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+                   &close_id<H5Aclose>);
+  Handle space(H5Aget_space(attribute.id()), &close_id<H5Sclose>),
+      type(H5Aget_type(attribute.id()), &close_id<H5Tclose>);
+  if (H5Tget_class(type.id()) != H5T_STRING || H5Sget_simple_extent_npoints(space.id()) != 1) return "";
+  return read_any_strings(H5Aget_type(attribute.id()), space, 1, where(member),
+                          [&](hid_t kind, void* buffer) { return H5Aread(attribute.id(), kind, buffer); })
+      .front();
 }
 
 void Group::write_attribute(const std::string& name, const std::string& text) {

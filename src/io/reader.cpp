@@ -9,9 +9,12 @@
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "io/dataset.hpp"
+#include "io/deepmd.hpp"
 #include "io/extxyz.hpp"
+#include "io/molecule_hdf5.hpp"
 #include "io/omol25.hpp"
 #include "io/pubchemqcr.hpp"
+#include "io/shards.hpp"
 #include "io/structure_checks.hpp"
 
 namespace isotrope {
@@ -30,16 +33,22 @@ const std::vector<Format>& formats() {
       {"isotrope", "data set of isotrope", {".h5", ".hdf5"}, open_dataset_reader},
       {"omol25", "OMol25", {".aselmdb"}, open_omol25, count_omol25, 20'000},
       {"pubchemqcr", "PubChemQCR", {".lmdb"}, open_pubchemqcr, count_pubchemqcr, 1'000},
+      {"deepmd", "folders of DeePMD systems", {}, open_deepmd, count_deepmd, 20'000, true},
+      {"spice", "SPICE, HDF5", {}, open_spice, count_spice, 1'000},
+      {"ani", "ANI, HDF5", {}, open_ani, count_ani, 200},
+      {"shards", "list of data sets", {".shards"}, open_shards},
   };
   return table;
 }
 
 const Format& format_of(const std::string& path, const std::string& name) {
   std::string extension = std::filesystem::path(path).extension().string();
+  const bool folder = std::filesystem::is_directory(path);
   std::vector<std::string> names;
   for (const Format& candidate : formats()) {
     const auto& known = candidate.extensions;
-    bool fits = name.empty() ? std::find(known.begin(), known.end(), extension) != known.end() : candidate.name == name;
+    const bool by_name = folder ? candidate.folder : std::find(known.begin(), known.end(), extension) != known.end();
+    const bool fits = name.empty() ? by_name : candidate.name == name;
     if (fits) return candidate;
     names.push_back(candidate.name);
   }
@@ -48,9 +57,18 @@ const Format& format_of(const std::string& path, const std::string& name) {
   fail("unknown format '{}', did you mean '{}'? Known: {}", name, nearest(name, names), fmt::join(names, ", "));
 }
 
+void check_kind(const std::string& path, const Format& format) {
+  require(std::filesystem::exists(path), "cannot open {}: file not found", path);
+  const bool folder = std::filesystem::is_directory(path);
+  require(format.folder || !folder, "cannot open {}: it is a folder", path);
+  require(folder || !format.folder, "cannot open {}: expected a folder of {}, found a file", path, format.name);
+}
+
 std::unique_ptr<StructureReader> open_reader(const std::string& path, const std::string& format,
                                              const ReadOptions& options) {
-  return format_of(path, format).open(path, options);
+  const Format& found = format_of(path, format);
+  check_kind(path, found);
+  return found.open(path, options);
 }
 
 std::string Finding::line() const {

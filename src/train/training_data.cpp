@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "core/random.hpp"
+#include "io/shards.hpp"
 
 namespace isotrope {
 namespace {
@@ -29,7 +30,8 @@ class Sources {
 
   Candidates find(const std::vector<DataFile>& files, nlohmann::ordered_json& hashes) {
     Candidates all;
-    for (const DataFile& file : files) add(file, all, hashes);
+    for (const DataFile& file : files)
+      for (const std::string& shard : shard_files(file.file)) add({shard, file.split}, all, hashes);
     return all;
   }
   const std::vector<std::string>& group_names() const { return group_names_; }

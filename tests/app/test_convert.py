@@ -67,7 +67,7 @@ class TestConvert(CommandLineTest):
         self.write("water.dat", WATER.format(energy="energy"))
         self.run_isotrope("convert", "water.dat", "water.dat", "--format", "extxyz", "-o", "data.h5")
         self.assertEqual(self.json_of("info", "data.h5", "--json")["structures"], 2)
-        self.assert_error("water.dat: the format cannot be told from the name: say --format (extxyz, isotrope, omol25, pubchemqcr)",
+        self.assert_error("water.dat: the format cannot be told from the name: say --format (extxyz, isotrope, omol25, pubchemqcr, deepmd, spice, ani, shards)",
                           "convert", "water.dat", "-o", "x.h5")
 
     def test_labels_in_other_spellings(self):
@@ -91,7 +91,7 @@ class TestConvert(CommandLineTest):
         self.write("water.xyz", WATER.format(energy="energy"))
         self.assert_error("cannot write none/data.h5: the folder none does not exist",
                           "convert", "water.xyz", "-o", "none/data.h5")
-        self.assert_error("data.json: expected an output that ends in .h5 (a data set) or .xyz (extended xyz)",
+        self.assert_error("data.json: expected an output that ends in .h5 (a data set), .shards (in several files) or .xyz (extended xyz)",
                           "convert", "water.xyz", "-o", "data.json")
         self.assert_error("--stress-sign: expected 'tension' or 'compression' (which of them is positive), found '-'",
                           "convert", "water.xyz", "-o", "data.h5", "--stress-sign", "-")
@@ -126,6 +126,63 @@ class TestConvert(CommandLineTest):
         total = self.run_isotrope("convert", steps, "-o", "all.h5", "--stage", "hf") and self.json_of("info", "all.h5", "--json")
         self.assertEqual(info["structures"] + len(lines), total["structures"])
         self.assertEqual(info["provenance"]["rejected"], len(lines))
+
+    def test_deepmd_spice_and_ani(self):
+        cases = [("deepmd", FORMATS / "deepmd/", ()), ("spice", FORMATS / "spice.h5", ("--format", "spice", "--charge-key", "smiles")),
+                 ("ani1x", FORMATS / "ani1x.h5", ("--format", "ani", "--part", "2"))]
+        for name, path, options in cases:
+            self.run_isotrope("convert", path, "-o", "a.h5", "--level", "L", *options)
+            with h5py.File(self.folder / "a.h5") as found, h5py.File(FORMATS / f"expected_{name}.h5") as expected:
+                for member in ("offsets", "numbers", "positions", "forces", "energy", "cell", "periodic"):
+                    np.testing.assert_array_equal(found[member], expected[member], err_msg=f"{name} {member}")
+                names = found["group_names"].asstr()[:]
+                self.assertEqual([names[i] for i in found["group"]], list(expected["group"].asstr()))
+        with h5py.File(self.folder / "x.h5", "w") as file:
+            group = file.create_group("h2")
+            group["atomic_numbers"], group["conformations"] = [1, 1], np.zeros((1, 2, 3))
+            group["conformations"].attrs["units"] = "nanometer"
+        self.assert_error("x.h5:/h2/conformations: expected units of bohr or angstrom, found 'nanometer'",
+                          "convert", "x.h5", "--format", "spice", "-o", "y.h5")
+        with h5py.File(self.folder / "x.h5", "r+") as file:
+            file["h2/conformations"][0, 1, 2] = 1.4
+            file["h2/conformations"].attrs["units"] = "angstrom"
+            file["h2/dft_total_energy"] = [-31.5]
+            file["h2/dft_total_energy"].attrs["units"] = np.bytes_("eV")
+        self.run_isotrope("convert", "x.h5", "--format", "spice", "-o", "y.h5")
+        with h5py.File(self.folder / "y.h5") as file:
+            self.assertEqual((file["positions"][1, 2], file["energy"][0]), (1.4, -31.5))
+        self.assert_error("cannot open folder: it is a folder", "convert", self.made_folder(), "--format", "extxyz", "-o", "y.h5")
+
+    def made_folder(self):
+        (self.folder / "folder").mkdir()
+        return "folder"
+
+    def test_shards(self):
+        source = SOURCE / "data/ethanol_test.h5"
+        done = self.run_isotrope("convert", source, "-o", "set.shards", "--shard", "100", "--level", "L")
+        self.assertIn("structures    281", done.stdout)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
+                         ["set-00000.h5", "set-00001.h5", "set-00002.h5", "set.shards"])
+        info = self.json_of("info", "set.shards", "--check", "--json")
+        self.assertEqual((info["structures"], info["groups"]), (281, {"300K": 150, "600K": 90, "1000K": 41}))
+        self.assertEqual(self.json_of("info", "set-00002.h5", "--json")["structures"], 81)
+        self.run_isotrope("convert", "set.shards", "-o", "one.h5", "--level", "L")
+        self.assertEqual(self.json_of("info", "one.h5", "--json")["content_hash"],
+                         self.json_of("info", source, "--json")["content_hash"])
+        model = SOURCE / "potentials/ethanol_b3lyp.h5"
+        errors = [self.json_of("evaluate", model, data, "--json") for data in ("set.shards", "one.h5")]
+        self.assertEqual(errors[0]["force_rmse_ev_per_angstrom"], errors[1]["force_rmse_ev_per_angstrom"])
+        self.run_isotrope("info", "set.shards", "--report", "out")
+        self.assert_error("x.h5: --shard needs an output that ends in .shards", "convert", source, "-o", "x.h5", "--shard", "10")
+        (self.folder / "set-00001.h5").unlink()
+        self.assert_error("set.shards: the shard set-00001.h5 is missing", "info", "set.shards")
+
+    def test_rejections_are_in_the_census(self):
+        self.write("water.xyz", 2 * WATER.format(energy="energy") + 3 * WATER.format(energy="energy").replace("-0.25", "nan"))
+        done = self.run_isotrope("convert", "water.xyz", "-o", "data.h5", "--on-error", "skip")
+        self.assertIn("rejected      3 entries, see data.h5.rejected.log\n  3 times  water.xyz: frame 2 (line 12): NaN or infinity in "
+                      "the forces of atom 1\n", done.stdout)
+        self.assertIn("  3 times  water.xyz: frame 2", self.run_isotrope("info", "data.h5", "--check").stdout)
 
     def test_duplicates(self):
         self.write("water.xyz", 3 * WATER.format(energy="energy"))

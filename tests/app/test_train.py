@@ -89,6 +89,14 @@ class TestTrain(CommandLineTest):
         self.assertTrue(np.isfinite(one).all())
         self.assertEqual(one.tobytes(), other.tobytes())
 
+    def test_shards_train_like_the_whole(self):
+        self.run_isotrope("convert", SOURCE / "data/ethanol_train.h5", "-o", "ethanol.shards", "--shard", "200")
+        self.run_isotrope("train", self.config(), "--output", "whole.h5")
+        self.run_isotrope("train", self.config((f"{SOURCE}/data/ethanol_train.h5", "ethanol.shards"), name="shards.yaml"))
+        np.testing.assert_array_equal(self.parameters("small.h5"), self.parameters("whole.h5"))
+        hashes = self.json_of("info", "small.h5", "--json")["training"]["data"]
+        self.assertEqual(sum("ethanol-0000" in name for name in hashes), 3, hashes)
+
     def on_ranks(self, ranks, *arguments):
         mpiexec = pathlib.Path(sys.executable).parent / "mpiexec"
         done = subprocess.run([mpiexec, "-n", str(ranks), ISOTROPE, *arguments], cwd=self.folder, capture_output=True, text=True)
