@@ -11,10 +11,12 @@
 
 Structures are NAME:CHARGE:MULTIPLICITY of a molecule that ASE knows (its g2 collection), or a file (.xyz with charge and
 multiplicity, .h5). A run lies in the folder after -o and can be stopped at any moment: the same command goes on, and writes
-RUN.xyz, RUN.aselmdb (as OMol25), RUN.lmdb (as PubChemQCR; neutral singlets only) and provenance.json there when all is done.
+RUN.xyz, RUN.aselmdb (as OMol25), RUN.lmdb (as PubChemQCR; neutral singlets only) and provenance.json at its end.
 What does not converge is rejected and listed in RUN/rejected.log. Processors: OMP_NUM_THREADS.
 """
 import argparse
+import collections
+import contextlib
 import importlib.metadata
 import json
 import pathlib
@@ -23,16 +25,14 @@ import subprocess
 import sys
 import time
 
-import numpy as np
-
 from reference_dft import files, sampling, structures
 from reference_dft.labelling import BOHR, HARTREE, LEVELS, SETTINGS, Rejected, compute_label, finite_differences
 from reference_dft.run_folder import RunFolder, write_whole
 from reference_dft.structures import InputError
 
 TIME_IS_UP = 75  # exit status: work is left, repeat the command
-# Of `check`, eV and eV/Å: what an SCF that is converged to 1e-9 Hartree leaves open.
-ENERGY_BOUND, FORCE_BOUND = 1e-5, 1e-4
+# Of `check`: energy (eV), forces and differences (eV/Å). An SCF that is converged to 1e-9 Hartree leaves that much open.
+BOUNDS = 1e-5, 1e-4, 1e-4
 
 
 def arguments():
@@ -89,7 +89,7 @@ class Run:
 
     def __init__(self, options, folder, expected):
         self.options, self.folder, self.expected = options, folder, expected
-        self.frames, self.labels, self.rejected = [], [], []
+        self.kept, self.rejected = {}, []  # key -> (frame, label)
         self.begin, self.computed = time.monotonic(), 0
 
     def label(self, frame, key):
@@ -100,8 +100,7 @@ class Run:
             raise TimeoutError
         try:
             label = self.folder.label(frame, key, lambda f: compute_label(f, self.options.level, SETTINGS, self.options.stability))
-            self.frames.append(frame)
-            self.labels.append(label)
+            self.kept[key] = frame, label
         except Rejected as reason:
             self.rejected.append(f"{key}: {frame.place()}: {reason}")
             if fresh:
@@ -114,7 +113,7 @@ class Run:
         return label
 
     def say(self, frame, label):
-        done = len(self.frames) + len(self.rejected)
+        done = len(self.kept) + len(self.rejected)
         seconds = (time.monotonic() - self.begin) / self.computed
         left = round(seconds * max(0, self.expected - done))
         print(f"{done}/{self.expected}  {frame.place()}  {label.energy:.4f} eV  {label.cycles} cycles  {seconds:.0f} s each, "
@@ -136,58 +135,78 @@ def sampled(options, folder, starts):
 
 
 def label_all(run, frames):
+    """First one frame of every trajectory, then the next: what is there when the time is up has some of everything."""
+    seen, turns = collections.Counter(), []
     for index, frame in enumerate(frames):
-        try:
-            run.label(frame, f"{index:06d}")
-        except Rejected:
-            continue
+        turns.append((seen[frame.name, frame.temperature], index))
+        seen[frame.name, frame.temperature] += 1
+    for _, index in sorted(turns):
+        with contextlib.suppress(Rejected):
+            run.label(frames[index], f"{index:06d}")
 
 
 def relax_all(run, starts, options):
-    for start in starts:
-        try:
+    for number, start in enumerate(starts):
+        with contextlib.suppress(Rejected):  # the relaxation ends at the step before
             sampling.relax(sampling.displaced(start, options.displacement, options.seed),
-                           lambda frame: run.label(frame, f"{start.name} {frame.step:04d}"), options)
-        except Rejected:
-            continue  # the relaxation ends at the step before
+                           lambda frame: run.label(frame, f"{number:04d} step {frame.step:04d}"), options)
 
 
-def finish(run, request):
+def write_results(run, request, complete):
+    """All files of what there is."""
     options, folder = run.options, run.folder.path
     write_whole(folder / "rejected.log", "".join(line + "\n" for line in run.rejected))
-    if not run.frames:
-        raise InputError(f"{folder}: every structure was rejected, see {folder / 'rejected.log'}")
+    if not run.kept:
+        print(f"{folder}: no label yet, {len(run.rejected)} rejected (rejected.log)", file=sys.stderr)
+        return
     provenance = {"level": options.level, "level_of_theory": LEVELS[options.level]["name"], "programs": versions(),
                   "units": {"hartree_ev": HARTREE, "bohr_angstrom": BOHR, "source": "CODATA 2014, as in ASE"},
-                  "rejected": run.rejected, "request": request}
-    written, provenance = files.write_outputs(folder, run.frames, run.labels, provenance)
+                  "complete": complete, "rejected": run.rejected, "request": request}
+    frames, labels = zip(*(run.kept[key] for key in sorted(run.kept)))
+    written, provenance = files.write_outputs(folder, frames, labels, provenance)
     write_whole(folder / "provenance.json", json.dumps(provenance, indent=1) + "\n")
     for path, reason in written.items():
         print(f"{path}: not written: {reason}" if reason else path)
-    print(f"{len(run.frames)} structures, {len(run.rejected)} rejected")
-    if options.isotrope:
-        base = folder / folder.resolve().name
-        group = "{temperature}K" if options.command == "dynamics" else "{name}"
-        subprocess.run([options.isotrope, "convert", f"{base}.aselmdb", "-o", f"{base}.h5", "--config-type", "{name}", "--group", group,
-                        "--level", provenance["level_of_theory"]], check=True)
+    print(f"{len(frames)} structures, {len(run.rejected)} rejected")
+
+
+def convert(options):
+    """RUN.h5 from RUN.aselmdb."""
+    base = options.output / options.output.resolve().name
+    group = "{temperature}K" if options.command == "dynamics" else "{name}"
+    subprocess.run([options.isotrope, "convert", f"{base}.aselmdb", "-o", f"{base}.h5", "--config-type", "{name}", "--group", group,
+                    "--level", LEVELS[options.level]["name"]], check=True)
 
 
 def compute(options):
     starts = structures.read_structures(options.structures)
-    names = [start.name for start in starts]
-    if options.command == "relax" and len(set(names)) < len(names):
-        raise InputError("relax: two structures have the same name: give each a config_type of its own")
     request = request_of(options, starts)
     folder = RunFolder(options.output, request)
     frames = sampled(options, folder, starts) if options.command == "dynamics" else starts
     run = Run(options, folder, len(frames) * (options.steps if options.command == "relax" else 1))
+    complete = True
     try:
         relax_all(run, starts, options) if options.command == "relax" else label_all(run, frames)
     except TimeoutError:
-        print(f"{options.output}: {len(folder.entries)} structures done, some left: repeat the command to go on", file=sys.stderr)
-        return TIME_IS_UP
-    finish(run, request)
-    return 0
+        complete = False
+        print(f"{options.output}: {options.minutes:g} minutes are over, structures are left: repeat the command to go on", file=sys.stderr)
+    write_results(run, request, complete)
+    if options.isotrope and run.kept:
+        convert(options)
+    return 0 if complete else TIME_IS_UP
+
+
+def deviations(frame, options, lot):
+    """Worst deviations from the file's energy and forces, and of forces from differences; None where nothing is to compare."""
+    label = compute_label(frame, options.level, SETTINGS)
+    energy = None if frame.energy is None else abs(label.energy - frame.energy)
+    force = None if frame.forces is None else abs(label.forces - frame.forces).max()
+    every = [(atom, axis) for atom in range(len(frame.numbers)) for axis in range(3)]
+    if len(frame.numbers) == 1 or options.components < 1:
+        return energy, force, None
+    components = lot.sample(every, min(options.components, len(every)))
+    slopes = finite_differences(frame, options.level, SETTINGS, components)
+    return energy, force, abs(slopes - [label.forces[c] for c in components]).max()
 
 
 def check(options):
@@ -198,19 +217,11 @@ def check(options):
     for place in map(int, options.places.split(",")):
         if not 0 <= place < len(frames):
             raise InputError(f"--structures: there is no structure {place}, there are {len(frames)}")
-        frame = frames[place]
-        label = compute_label(frame, options.level, SETTINGS)
-        energy = np.nan if frame.energy is None else abs(label.energy - frame.energy)
-        force = np.nan if frame.forces is None else abs(label.forces - frame.forces).max()
-        slope = np.nan
-        if len(frame.numbers) > 1:
-            every = [(atom, axis) for atom in range(len(frame.numbers)) for axis in range(3)]
-            components = lot.sample(every, min(options.components, len(every)))
-            slopes = finite_differences(frame, options.level, SETTINGS, components)
-            slope = abs(slopes - [label.forces[c] for c in components]).max(initial=0)
-        print(f"{place} {frame.place():{23 - len(str(place))}} {energy:11.1e}  {force:12.1e}  {slope:17.1e}", flush=True)
-        good &= not (energy > ENERGY_BOUND or force > FORCE_BOUND or slope > FORCE_BOUND)
-    print(f"bounds {'':17} {ENERGY_BOUND:11.0e}  {FORCE_BOUND:12.0e}  {FORCE_BOUND:17.0e}   ({'kept' if good else 'EXCEEDED'})")
+        worst = deviations(frames[place], options, lot)
+        columns = "  ".join(f"{'none' if value is None else f'{value:.1e}':>{width}}" for value, width in zip(worst, (10, 12, 17)))
+        print(f"{f'{place} {frames[place].place()}':24}  {columns}", flush=True)
+        good &= all(value is None or value <= bound for value, bound in zip(worst, BOUNDS))
+    print(f"{'bound':24}  {BOUNDS[0]:10.0e}  {BOUNDS[1]:12.0e}  {BOUNDS[2]:17.0e}  {'kept' if good else 'EXCEEDED'}")
     return 0 if good else 1
 
 

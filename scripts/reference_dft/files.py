@@ -43,7 +43,7 @@ def write_aselmdb(path, frames, labels, provenance):
         for i, (frame, label) in enumerate(zip(frames, labels)):
             atoms = frame.atoms()
             atoms.calc = SinglePointCalculator(atoms, energy=label.energy, forces=label.forces)
-            source = "/".join([path.stem, *frame.place().split(), str(i)])
+            source = f"{path.stem}/{frame.place().replace(' ', '_')}/{i}"
             db.write(atoms, data=omol25_data(frame, label, source))
     db = ase.db.connect(path, type="aselmdb")
     db.metadata = provenance
@@ -64,11 +64,12 @@ def pubchemqcr_step(frame, label):
 
 def trajectories(frames):
     """[(key of nine digits, name, places in `frames`)]: a trajectory is a species at a temperature, or one relaxation."""
-    found = {}
+    found, relaxations = {}, 0
     for i, frame in enumerate(frames):
-        found.setdefault((frame.name, frame.temperature), []).append(i)
+        relaxations += frame.step == 0
+        found.setdefault((frame.name, frame.temperature, relaxations), []).append(i)
     return [(f"{number:09d}", name if temperature is None else f"{name} {temperature:g} K", places)
-            for number, ((name, temperature), places) in enumerate(found.items(), 1)]
+            for number, ((name, temperature, _), places) in enumerate(found.items(), 1)]
 
 
 def why_not_pubchemqcr(frames):

@@ -17,7 +17,7 @@ SETTINGS = {
     "density_fitting": True,  # with the auxiliary basis that PySCF has for the basis
     "grid_level": 3, "nonlocal_grid_level": 1,
     "grid_response": True,    # in the gradient, of both grids: forces are derivatives of the energy as it is integrated
-    "energy_convergence_hartree": 1e-9, "cycles": 100,
+    "energy_convergence_hartree": 1e-9, "orbital_gradient_convergence": 1e-5, "cycles": 100,
     "initial_guess": "minao",
     "net_force_bound_ev_per_angstrom": 1e-4,
 }
@@ -64,6 +64,7 @@ def mean_field(frame, level, settings):
     if field.do_nlc():
         field.nlcgrids.level = settings["nonlocal_grid_level"]
     field.conv_tol = settings["energy_convergence_hartree"]
+    field.conv_tol_grad = settings["orbital_gradient_convergence"]
     field.max_cycle = settings["cycles"]
     field.init_guess = settings["initial_guess"]
     return field
@@ -120,7 +121,7 @@ def compute_label(frame, level, settings, stability=False):
 
 def finite_differences(frame, level, settings, components, step=1e-3):
     """-dE/dx of components [(atom, axis)], eV/Å; the energy is converged further than usual."""
-    tight = settings | {"energy_convergence_hartree": 1e-11}
+    tight = settings | {"energy_convergence_hartree": 1e-11, "orbital_gradient_convergence": 1e-6}
     slopes = []
     for atom, axis in components:
         energies = []
