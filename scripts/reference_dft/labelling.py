@@ -119,7 +119,7 @@ def compute_label(frame, level, settings, stability=False):
                  float(field.spin_square()[0]), charges.tolist(), restarts)
 
 
-def finite_differences(frame, level, settings, components, step=1e-3):
+def finite_differences(frame, level, settings, components, step=5e-4):
     """-dE/dx of components [(atom, axis)], eV/Å; the energy is converged further than usual."""
     tight = settings | {"energy_convergence_hartree": 1e-11, "orbital_gradient_convergence": 1e-6}
     slopes = []

@@ -29,7 +29,9 @@ def run_dynamics(frame, temperature, options):
     try:
         BFGS(atoms, logfile=None).run(fmax=0.05, steps=200)
         MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
-        dynamics = Langevin(atoms, options.timestep * ase.units.fs, temperature_K=temperature, friction=0.02 / ase.units.fs, rng=rng)
+        # fixcm=False: the centre of mass moves as well; holding it spoils the temperature of small molecules.
+        dynamics = Langevin(atoms, options.timestep * ase.units.fs, temperature_K=temperature, friction=0.02 / ase.units.fs, rng=rng,
+                            fixcm=False)
         dynamics.run(round(options.equilibration / options.timestep))
         frames = []
         for _ in range(options.frames):
