@@ -31,8 +31,9 @@ from reference_dft.run_folder import RunFolder, write_whole
 from reference_dft.structures import InputError
 
 TIME_IS_UP = 75  # exit status: work is left, repeat the command
-# Of `check`: energy (eV), forces and differences (eV/Å). An SCF that is converged to 1e-9 Hartree leaves that much open.
-BOUNDS = 1e-5, 1e-4, 1e-4
+# Of `check`: energy (eV), forces and differences (eV/Å). The energies of atoms with an open p shell depend on where it points
+# to on the grid, by up to 3e-5 eV; forces of an SCF that is converged to 1e-9 Hartree are uncertain by some 1e-5 eV/Å.
+BOUNDS = 5e-5, 1e-4, 1e-4
 
 
 def arguments():
