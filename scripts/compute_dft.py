@@ -62,7 +62,7 @@ def arguments():
         added.add_argument("--seed", type=int, default=1, help="of velocities, random forces, displacements (default 1)")
     for added in (dynamics, relax, label):
         added.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="RUN", help="folder of the run")
-        added.add_argument("--stability", action="store_true", help="follow instabilities of the SCF solution down (two to four times as long)")
+        added.add_argument("--stability", action="store_true", help="follow instabilities of the SCF solution down (about three times as long)")
         added.add_argument("--minutes", type=float, help=f"begin no label after so long; exit status {TIME_IS_UP} where some are left")
         added.add_argument("--isotrope", metavar="PROGRAM", help="build/isotrope: convert RUN.aselmdb to RUN.h5 at the end")
     check = command("check", "computes labelled structures again: labels of the file, and forces against differences of the energy")
