@@ -36,6 +36,22 @@ TIME_IS_UP = 75  # exit status: work is left, repeat the command
 BOUNDS = 5e-5, 1e-4, 1e-4
 
 
+def above_zero(kind):
+    """For argparse: a number that is larger than 0."""
+    def number(word):
+        value = kind(word)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"expected a number above 0, found {word}")
+        return value
+
+    number.__name__ = kind.__name__  # argparse says "invalid float value" with it
+    return number
+
+
+def places(word):
+    return [int(number) for number in word.split(",")]
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="dynamics|relax|label|check")
@@ -48,31 +64,32 @@ def arguments():
         return added
 
     dynamics = command("dynamics", "frames of Langevin dynamics with GFN2-xTB, labelled")
-    dynamics.add_argument("--temperature", type=float, nargs="+", required=True, help="K; one trajectory each")
-    dynamics.add_argument("--frames", type=int, required=True, help="of a trajectory")
-    dynamics.add_argument("--interval", type=float, default=25, help="fs between frames (default 25)")
-    dynamics.add_argument("--timestep", type=float, default=0.5, help="fs (default 0.5)")
+    dynamics.add_argument("--temperature", type=above_zero(float), nargs="+", required=True, help="K; one trajectory each")
+    dynamics.add_argument("--frames", type=above_zero(int), required=True, help="of a trajectory")
+    dynamics.add_argument("--interval", type=above_zero(float), default=25, help="fs between frames (default 25)")
+    dynamics.add_argument("--timestep", type=above_zero(float), default=0.5, help="fs (default 0.5)")
     dynamics.add_argument("--equilibration", type=float, default=500, help="fs before the first frame (default 500)")
     relax = command("relax", "relaxations (BFGS) from displaced geometries; every step is a label")
     relax.add_argument("--displacement", type=float, default=0.08, help="standard deviation of every coordinate, Å (default 0.08)")
-    relax.add_argument("--fmax", type=float, default=0.05, help="force at which a relaxation ends, eV/Å (default 0.05)")
-    relax.add_argument("--steps", type=int, default=15, help="labels of a relaxation at most (default 15)")
+    relax.add_argument("--fmax", type=above_zero(float), default=0.05, help="force at which a relaxation ends, eV/Å (default 0.05)")
+    relax.add_argument("--steps", type=above_zero(int), default=15, help="labels of a relaxation at most (default 15)")
     label = command("label", "labels of the structures as they are")
     for added in (dynamics, relax):
         added.add_argument("--seed", type=int, default=1, help="of velocities, random forces, displacements (default 1)")
     for added in (dynamics, relax, label):
         added.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="RUN", help="folder of the run")
         added.add_argument("--stability", action="store_true", help="follow instabilities of the SCF solution down (about three times as long)")
-        added.add_argument("--minutes", type=float, help=f"begin no label after so long; exit status {TIME_IS_UP} where some are left")
+        added.add_argument("--minutes", type=above_zero(float), help=f"begin no label after so long; exit status {TIME_IS_UP} where some are left")
         added.add_argument("--isotrope", metavar="PROGRAM", help="build/isotrope: convert RUN.aselmdb to RUN.h5 at the end")
     check = command("check", "computes labelled structures again: labels of the file, and forces against differences of the energy")
-    check.add_argument("--structures", dest="places", default="0", metavar="I,J", help="places in the file, from 0 (default 0)")
+    check.add_argument("--structures", dest="places", type=places, default=[0], metavar="I,J", help="places in the file, from 0 (default 0)")
     check.add_argument("--components", type=int, default=3, help="force components, by lot, to compare with differences (default 3)")
     check.add_argument("--seed", type=int, default=1, help="of that lot (default 1)")
     return parser.parse_args()
 
 
 def versions():
+    """Of what the labels and files are made with; all of it must be installed before anything is computed."""
     return {name: importlib.metadata.version(name) for name in ("pyscf", "tblite", "ase", "ase-db-backends", "lmdb", "numpy")}
 
 
@@ -80,7 +97,7 @@ def request_of(options, starts):
     """All that the labels depend on."""
     kept = {key: value for key, value in vars(options).items() if key not in ("output", "minutes", "isotrope", "structures")}
     return kept | {
-        "settings": SETTINGS,
+        "programs": versions(), "settings": SETTINGS,
         "structures": [{"name": s.name, "numbers": s.numbers.tolist(), "positions": s.positions.tolist(), "charge": s.charge,
                         "multiplicity": s.multiplicity} for s in starts]}
 
@@ -160,7 +177,7 @@ def write_results(run, request, complete):
     if not run.kept:
         print(f"{folder}: no label yet, {len(run.rejected)} rejected (rejected.log)", file=sys.stderr)
         return
-    provenance = {"level": options.level, "level_of_theory": LEVELS[options.level]["name"], "programs": versions(),
+    provenance = {"level": options.level, "level_of_theory": LEVELS[options.level]["name"],
                   "units": {"hartree_ev": HARTREE, "bohr_angstrom": BOHR, "source": "CODATA 2014, as in ASE"},
                   "complete": complete, "rejected": run.rejected, "request": request}
     frames, labels = zip(*(run.kept[key] for key in sorted(run.kept)))
@@ -180,6 +197,8 @@ def convert(options):
 
 
 def compute(options):
+    if options.command == "dynamics" and options.interval < options.timestep:
+        raise InputError(f"--interval {options.interval:g} is shorter than --timestep {options.timestep:g}")
     starts = structures.read_structures(options.structures)
     request = request_of(options, starts)
     folder = RunFolder(options.output, request)
@@ -215,7 +234,7 @@ def check(options):
     frames = structures.read_structures(options.structures)
     lot, good = random.Random(options.seed), True
     print(f"{'structure':24}  {'energy, eV':>10}  {'forces, eV/Å':>12}  {'differences, eV/Å':>17}")
-    for place in map(int, options.places.split(",")):
+    for place in options.places:
         if not 0 <= place < len(frames):
             raise InputError(f"--structures: there is no structure {place}, there are {len(frames)}")
         worst = deviations(frames[place], options, lot)
@@ -232,7 +251,9 @@ def main():
         return check(options) if options.command == "check" else compute(options)
     except InputError as error:
         print(f"compute_dft: {error}", file=sys.stderr)
-        return 1
+    except ModuleNotFoundError as error:
+        print(f"compute_dft: the Python package {error.name} is not installed: make the environment that --help shows", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -86,13 +86,20 @@ def read_extxyz(path):
     """Charge and multiplicity must be there."""
     if not path.exists():
         raise InputError(f"cannot open {path}: file not found")
+    try:
+        images = ase.io.read(path, ":", format="extxyz")
+    except Exception as error:  # ASE has no class of its own for what it cannot read
+        raise InputError(f"{path}: ASE cannot read this as extended xyz: {error}") from error
     frames = []
-    for index, atoms in enumerate(ase.io.read(path, ":", format="extxyz")):
+    for index, atoms in enumerate(images):
         missing = [key for key in ("charge", "multiplicity") if key not in atoms.info]
         if missing:
             raise InputError(f"{path}: frame {index} has no {' and no '.join(missing)}: write charge=0 multiplicity=1, or what it is, "
                              "into its comment line")
-        charge, multiplicity = (int(atoms.info[key]) for key in ("charge", "multiplicity"))
+        charge, multiplicity = (atoms.info[key] for key in ("charge", "multiplicity"))
+        if not all(isinstance(value, (int, np.integer)) for value in (charge, multiplicity)):
+            raise InputError(f"{path}: frame {index}: expected whole numbers, found charge={charge} multiplicity={multiplicity}")
+        charge, multiplicity = int(charge), int(multiplicity)
         name = str(atoms.info.get("config_type", atoms.get_chemical_formula()))
         results = atoms.calc.results if atoms.calc else {}
         frames.append(Frame(species_name(name, atoms.numbers, charge), atoms.numbers, atoms.positions, charge, multiplicity,

@@ -2,6 +2,7 @@
 """scripts/compute_dft.py with harmonic molecules in place of density functional theory: runs that stop and go on, what is
 rejected, what is refused. The labels themselves are checked by its own `check` (data/README.md)."""
 import contextlib
+import importlib.metadata
 import io
 import json
 import sys
@@ -161,6 +162,10 @@ class Runs(DftTest):
         energies = [f.energy for f in structures.read_extxyz(self.folder / "cut/out.xyz") if f.name == "CH3OH"]
         self.assertLess(energies[-1], energies[0])
 
+    def test_one_step(self):
+        self.run_dft("relax", "H2O:0:1", "--level", "pubchemqcr", "--steps", "1", "-o", "run")
+        self.assertEqual(self.computed, ["H2O step 0"])
+
     def test_a_rejected_step_ends_its_relaxation_only(self):
         def refuse(frame):
             if frame.name == "CH3OH" and frame.step == 2:
@@ -238,7 +243,23 @@ class Input(DftTest):
         self.write("heavy.xyz", "1\ncharge=0 multiplicity=2\nI 0 0 0\n")
         self.assert_refused("IsolatedAtom: element I needs an effective core potential; elements to Kr can be computed",
                             "label", "heavy.xyz", *label)
+        self.write("half.xyz", WATER.replace("charge=0", "charge=0.5"))
+        self.assert_refused("half.xyz: frame 0: expected whole numbers, found charge=0.5 multiplicity=1", "label", "half.xyz", *label)
+        self.write("cut.xyz", WATER[:-20])
+        self.assertIn("compute_dft: cut.xyz: ASE cannot read this as extended xyz: ", self.run_dft("label", "cut.xyz", *label, status=1)[1])
+        self.assert_refused("--interval 0.1 is shorter than --timestep 0.5", "dynamics", "H2O:0:1", *label, "--temperature", "300",
+                            "--frames", "1", "--interval", "0.1")
+        with mock.patch.object(compute_dft, "versions", lambda: importlib.metadata.version("no-such-package")):
+            self.assert_refused("the Python package no-such-package is not installed: make the environment that --help shows",
+                                "label", "H2O:0:1", *label)
         self.assertFalse((self.folder / "run").exists())
+
+    def test_numbers_above_zero(self):
+        err, argv = io.StringIO(), ["compute_dft.py", "relax", "H2O:0:1", "--level", "omol25", "-o", "run", "--steps", "0"]
+        with mock.patch.object(sys, "argv", argv), contextlib.redirect_stderr(err), self.assertRaises(SystemExit) as stop:
+            compute_dft.main()
+        self.assertEqual(stop.exception.code, 2)
+        self.assertIn("argument --steps: expected a number above 0, found 0", err.getvalue())
 
     def test_names(self):
         names = [structures.named_molecule(word).name for word in ("H2O:1:2", "O2:-2:1", "S:0:3", "F:-1:1")]
