@@ -266,7 +266,7 @@ class TestConvert(CommandLineTest):
             resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_of_a_file, bytes_of_a_file))
 
         sources = [FORMATS / "rows.aselmdb"] * 5
-        for inputs, options, limit, kept in [(sources[:1], [], 20000, False), (sources, [], 20000, False), (sources, ["--part", "4"], 40000, True)]:
+        for inputs, options, limit, kept in [(sources[:1], [], 20000, False), (sources, [], 20000, False), (sources, ["--part", "4"], 90000, True)]:
             self.run_isotrope("convert", *inputs, "-o", "whole.h5", *options)
             command = [ISOTROPE, "convert", *inputs, "-o", "data.h5", *options]
             done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, preexec_fn=lambda: limited(limit),
@@ -279,6 +279,7 @@ class TestConvert(CommandLineTest):
             self.assertEqual("going on with data.h5.parts" in done.stderr, kept)
             whole, again = (self.json_of("info", name, "--json") for name in ("whole.h5", "data.h5"))
             self.assertEqual(whole["content_hash"], again["content_hash"])
+            (self.folder / "data.h5").unlink()
 
     def test_numbers_through_extended_xyz(self):
         """Text with all digits: the same bits there and back, labels and all."""
