@@ -8,7 +8,6 @@
 
 #include "geometry/spacing.hpp"
 #include "io/census_report.hpp"
-#include "io/composition_fit.hpp"
 #include "io/histogram.hpp"
 #include "io/rejections.hpp"
 #include "io/shards.hpp"
@@ -224,32 +223,6 @@ TEST(Histogram, WidthGrowsUntilTheBinsAreFew) {
   EXPECT_EQ(total, 100002);
   EXPECT_NEAR(mean, -5, 0.05);
   EXPECT_TRUE(Histogram(1, 10).bins(60, 0.001).empty());
-}
-
-TEST(CompositionFit, FindsTheEnergiesOfElements) {
-  const std::map<int, double> exact = {{1, -13.6}, {6, -1029.25}, {8, -2042.125}};
-  CompositionFit fit;
-  std::mt19937_64 random(5);
-  for (int i = 0; i < 3000; ++i) {
-    std::vector<int> numbers;
-    double energy = 0;
-    for (int a = 0; a < 5; ++a) {
-      const int kinds = i < 1000 ? 2 : 3;  // oxygen comes after the first block
-      const auto element = std::next(exact.begin(), static_cast<int>(random() % kinds));
-      numbers.push_back(element->first);
-      energy += element->second;
-    }
-    fit.add(numbers, energy);
-  }
-  const auto found = fit.energies();
-  ASSERT_EQ(found.size(), 3u);
-  for (const auto& [number, energy] : exact) EXPECT_NEAR(found.at(number), energy, 1e-9);
-
-  CompositionFit one;  // of one composition only the sum is known
-  for (int i = 0; i < 3; ++i) one.add({1, 1, 8}, -2000 + 3.0 * i);
-  const auto energies = one.energies();
-  EXPECT_NEAR(2 * energies.at(1) + energies.at(8), -1997, 1e-9);
-  EXPECT_TRUE(CompositionFit().energies().empty());
 }
 
 TEST(Report, TablesOfASmallSet) {

@@ -27,10 +27,6 @@ constexpr std::size_t fine_bins = 4096;
 constexpr int bins_per_decade = 10, lowest_decade = -12, highest_decade = 9;
 constexpr double reach = 6;  ///< Å, for the closest pair
 
-bool is_isolated_atom(const Structure& s) {
-  return s.size() == 1 && !s.periodic[0] && !s.periodic[1] && !s.periodic[2];
-}
-
 void for_all(const std::vector<std::string>& files, const char* what,
              const std::function<void(const Structure&)>& action) {
   constexpr std::int64_t block = 1024;
@@ -80,7 +76,7 @@ struct Counts {
     for (const Vec3& force : s.forces) add_force(std::sqrt(dot(force, force)));
     isolated.add(s);
     if (is_isolated_atom(s)) return;
-    if (s.energy) fit.add(s.numbers, *s.energy);
+    fit.add(s);
     if (const double closest = spacing_of(s, reach).closest; std::isfinite(closest)) distances.add(closest);
   }
 
@@ -115,7 +111,14 @@ EnergyReference energy_reference(Counts& counts, const std::optional<std::string
     return {"isolated atoms of " + *isolated_atoms, atoms.energies()};
   }
   if (missing(counts.isolated.energies()) == 0) return {"isolated atoms of the data", counts.isolated.energies()};
-  return {"fit of the composition", counts.fit.energies()};
+  std::vector<int> elements;
+  for (int number = 1; number <= number_of_elements; ++number)
+    if (counts.atoms[number] > 0) elements.push_back(number);
+  EnergyReference fit{"fit of the composition", {}};
+  std::vector<double> energies(elements.size(), 0.0);
+  if (counts.fit.structures() > 0) energies = counts.fit.solve(elements).energies;
+  for (std::size_t k = 0; k < elements.size(); ++k) fit.energies[elements[k]] = energies[k];
+  return fit;
 }
 
 Histogram relative_energies(const std::vector<std::string>& files, const EnergyReference& reference) {

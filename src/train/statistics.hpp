@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "core/elements.hpp"
+#include "io/composition_fit.hpp"
 #include "models/potential.hpp"
 #include "parallel/communicator.hpp"
 #include "train/batches.hpp"
-#include "train/composition_fit.hpp"
 #include "train/training_data.hpp"
 
 namespace isotrope {

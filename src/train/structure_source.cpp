@@ -71,10 +71,6 @@ class DatasetSource final : public StructureSource {
 
 }  // namespace
 
-bool is_isolated_atom(const Structure& s) {
-  return s.size() == 1 && !s.periodic[0] && !s.periodic[1] && !s.periodic[2];
-}
-
 std::shared_ptr<const StructureSource> open_source(const std::string& path) {
   return std::make_shared<DatasetSource>(path);
 }

@@ -23,7 +23,6 @@ struct StructureTraits {
 };
 
 /// An atom alone, without periodic images.
-bool is_isolated_atom(const Structure& structure);
 
 /// Structures that were read and wait to be taken apart, by any thread.
 class StructureBlock {

@@ -93,7 +93,8 @@ class TestTrain(CommandLineTest):
         self.run_isotrope("convert", SOURCE / "data/ethanol_train.h5", "-o", "ethanol.shards", "--shard", "200")
         self.run_isotrope("train", self.config(), "--output", "whole.h5")
         self.run_isotrope("train", self.config((f"{SOURCE}/data/ethanol_train.h5", "ethanol.shards"), name="shards.yaml"))
-        np.testing.assert_array_equal(self.parameters("small.h5"), self.parameters("whole.h5"))
+        # The mean number of neighbours and the scale are sums over files: they may differ in their last digit.
+        np.testing.assert_allclose(self.parameters("small.h5"), self.parameters("whole.h5"), rtol=0, atol=1e-9)
         hashes = self.json_of("info", "small.h5", "--json")["training"]["data"]
         self.assertEqual(sum("ethanol-0000" in name for name in hashes), 3, hashes)
 
