@@ -20,7 +20,6 @@ namespace isotrope::hdf5 {
 namespace {
 
 static_assert(sizeof(hid_t) == sizeof(std::int64_t), "HDF5 1.10 or newer is needed");
-using Close = int (*)(std::int64_t);
 
 template <herr_t (*close)(hid_t)>
 int close_id(std::int64_t id) {
@@ -92,9 +91,9 @@ template <class T>
 void check_type(hid_t id, const std::string& where) {
   Handle type(id, &close_id<H5Tclose>);
   H5T_class_t kind = H5Tget_class(type.id());
-  bool fits = kind == H5T_INTEGER || (kind == H5T_FLOAT && std::is_floating_point_v<T>);
-  require(fits, "{}: expected {}, found another type", where,
-          std::is_floating_point_v<T> ? "floating-point numbers" : "integers");
+  constexpr bool real = std::is_floating_point_v<T>;
+  require(kind == H5T_INTEGER || (kind == H5T_FLOAT && real), "{}: expected {}, found another type", where,
+          real ? "floating-point numbers" : "integers");
 }
 
 /// Objects without time stamps, so that the same content gives the same bytes.

@@ -22,8 +22,6 @@ struct StructureTraits {
   bool isolated_atom = false;
 };
 
-/// An atom alone, without periodic images.
-
 /// Structures that were read and wait to be taken apart, by any thread.
 class StructureBlock {
  public:
