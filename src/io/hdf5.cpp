@@ -89,8 +89,7 @@ Shape shape_of(const Handle& dataset) {
 
 template <class T>
 void check_type(hid_t id, const std::string& where) {
-  Handle type(id, &close_id<H5Tclose>);
-  H5T_class_t kind = H5Tget_class(type.id());
+  const H5T_class_t kind = H5Tget_class(Handle(id, &close_id<H5Tclose>).id());
   constexpr bool real = std::is_floating_point_v<T>;
   require(kind == H5T_INTEGER || (kind == H5T_FLOAT && real), "{}: expected {}, found another type", where,
           real ? "floating-point numbers" : "integers");
