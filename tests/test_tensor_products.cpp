@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "so3/clebsch_gordan.hpp"
 #include "so3/exact_product.hpp"
+#include "so3/gaunt_fourier.hpp"
 #include "so3/gaunt_grid.hpp"
 #include "so3/grid_powers.hpp"
 #include "so3/spherical_harmonics.hpp"
@@ -209,6 +210,26 @@ TEST(GauntGrid, IsClebschGordanTimesAFactorUpToL8) {
     EXPECT_LE(gaunt_difference(*gaunt_grid_product(Irreps::parse(a), Irreps::parse(b), Irreps::parse(c))), 1e-12);
 }
 
+TEST(GauntFourier, IsTheSameProduct) {
+  for (int L = 1; L <= 8; ++L) {
+    EXPECT_LE(gaunt_difference(*gaunt_fourier_product(harmonics_irreps(L), harmonics_irreps(L), harmonics_irreps(2 * L))), 1e-12);
+    EXPECT_LE(gaunt_difference(*gaunt_fourier_product(harmonics_irreps(L), harmonics_irreps(L), harmonics_irreps(L))), 1e-12);
+  }
+  for (const auto& [a, b, c] : {std::array{"1x2e", "1x1o+1x3o", "1x1o+1x3o+1x5o"}, {"1x8e", "1x8e", "1x8e"}, {"1x1o", "1x0e", "1x1o+1x3o"}})
+    EXPECT_LE(gaunt_difference(*gaunt_fourier_product(Irreps::parse(a), Irreps::parse(b), Irreps::parse(c))), 1e-12);
+}
+
+TEST(GauntFourier, DerivativesInEveryLayout) {
+  check_product(*gaunt_fourier_product(harmonics_irreps(2), harmonics_irreps(3), harmonics_irreps(4)));
+}
+
+TEST(GauntFourier, RotatesAndReflects) {
+  const auto product = gaunt_fourier_product(harmonics_irreps(4), harmonics_irreps(3), harmonics_irreps(5));
+  const auto w = random_numbers(product->weights(), 6);
+  EXPECT_LE(equivariance_error(*product, false, w), 1e-13);
+  EXPECT_LE(equivariance_error(*product, true, w), 1e-13);
+}
+
 TEST(GauntGrid, TheSmallestExactGridIsTheSmallest) {
   // L, degrees of z, nodes, angles: docs/tensor-products.md.
   for (const auto& [L, L3, n_beta, n_alpha] :
@@ -288,8 +309,8 @@ TEST(TensorProducts, ErrorsSayWhatIsWrong) {
       "A function on the sphere has irreps such as 1x0e+1x1o+1x2e, each l once with parity (-1)^l: found '1x1e'.");
   EXPECT_EQ(message([&] { grid_powers(in, in, 0); }),
             "Powers on the grid: expected a correlation order of 1 or more, found 0.");
-  EXPECT_EQ(message([&] { grid_powers(harmonics_irreps(8), in, 4); }),
-            "A sphere grid has up to 17 x 33 points and l <= 16, asked for 17 x 34 and l = 8.");
+  EXPECT_EQ(message([&] { grid_powers(harmonics_irreps(8), harmonics_irreps(3), 4); }),
+            "A sphere grid has up to 17 x 35 points and l <= 16, asked for 18 x 36 and l = 8.");
   EXPECT_EQ(message([&] { gaunt_grid_product(harmonics_irreps(9), in, in, SphereGrid::of_size(3, 3)); }),
             "A tensor product takes up to 81 components (l = 0 to 8, once each), found 100 and 4.");
 }

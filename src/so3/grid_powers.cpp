@@ -10,8 +10,8 @@ namespace isotrope {
 namespace {
 
 struct PowerSource {
-  SphereGrid grid;
-  const Irreps &x, &z;
+  BetaTables x, z;
+  int n_alpha;
   ProductBlocks out;
   int correlation;
   std::vector<int> component;  ///< of x that is a component of z; -1: there is none
@@ -21,37 +21,30 @@ template <class T>
 struct GridPowersCore {
   static constexpr bool writes_directly = false;
   static constexpr int field_limit = 2 * grid_alpha_limit, orders_limit = 2 * grid_orders_limit;
-  LegendreTransform<T> x, z;
+  BetaTransform<T> x, z;
   AlphaTransform<T> alpha;
   ProductBlocks out;
   View<int> component;
   int correlation;
 
   explicit GridPowersCore(const PowerSource& s)
-      : x(s.x, s.grid),
-        z(s.z, s.grid),
-        alpha(s.grid.n_alpha, std::max(s.x.l_max(), s.z.l_max())),
+      : x(s.x),
+        z(s.z),
+        alpha(s.n_alpha, std::max(s.x.l_max, s.z.l_max)),
         out(s.out),
         component(to_device("isotrope::grid_powers::component", s.component)),
         correlation(s.correlation) {}
 
-  /// A function on all pairs of nodes: [pair][alpha][node].
+  /// From the orders at all pairs of nodes to the points [pair][alpha][node], and back; the field is overwritten.
   template <class A>
-  KOKKOS_INLINE_FUNCTION void to_field(const LegendreTransform<T>& legendre, const typename A::Vec* values,
-                                       typename A::Vec* field) const {
-    typename A::Vec orders[orders_limit * grid_pairs_limit];
-    legendre.template to_orders<A>(values, orders);
-    for (int p = 0; p < legendre.pairs; ++p)
-      alpha.template to_angles<A>(legendre.l_max, orders + p * legendre.width(), field + 2 * p * alpha.n);
+  KOKKOS_INLINE_FUNCTION void to_field(int l_max, const typename A::Vec* orders, typename A::Vec* field) const {
+    for (int p = 0; p < x.pairs; ++p)
+      alpha.template to_angles<A>(l_max, orders + 2 * p * (2 * l_max + 1), field + 2 * p * alpha.n);
   }
-  /// The field is overwritten.
-  template <class A, bool add>
-  KOKKOS_INLINE_FUNCTION void from_field(const LegendreTransform<T>& legendre, typename A::Vec* field,
-                                         typename A::Vec* values) const {
-    typename A::Vec orders[orders_limit * grid_pairs_limit];
-    for (int p = 0; p < legendre.pairs; ++p)
-      alpha.template to_orders<A>(legendre.l_max, field + 2 * p * alpha.n, orders + p * legendre.width());
-    legendre.template project<A, add>(orders, values);
+  template <class A>
+  KOKKOS_INLINE_FUNCTION void from_field(int l_max, typename A::Vec* field, typename A::Vec* orders) const {
+    for (int p = 0; p < x.pairs; ++p)
+      alpha.template to_orders<A>(l_max, field + 2 * p * alpha.n, orders + 2 * p * (2 * l_max + 1));
   }
   KOKKOS_INLINE_FUNCTION int points() const { return 2 * x.pairs * alpha.n; }
 
@@ -64,12 +57,14 @@ struct GridPowersCore {
     f(1, projected);
     if (correlation == 1) return;
     Vec field[field_limit * grid_pairs_limit], power[field_limit * grid_pairs_limit];
-    Vec scratch[field_limit * grid_pairs_limit];
-    to_field<A>(x, xs, field);
+    Vec scratch[field_limit * grid_pairs_limit], orders[orders_limit * grid_pairs_limit];
+    x.template to_orders<A>(xs, orders);
+    to_field<A>(x.l_max, orders, field);
     for (int k = 0; k < points(); ++k) power[k] = field[k];
     for (int nu = 2; nu <= correlation; ++nu) {
       for (int k = 0; k < points(); ++k) scratch[k] = power[k] = power[k] * field[k];
-      from_field<A, false>(z, scratch, projected);
+      from_field<A>(z.l_max, scratch, orders);
+      z.template project<A>(orders, projected);
       f(nu, projected);
     }
   }
@@ -107,20 +102,24 @@ struct GridPowersCore {
     if (correlation == 1) return;
     Vec field[field_limit * grid_pairs_limit], power[field_limit * grid_pairs_limit];
     Vec h[field_limit * grid_pairs_limit], sum[field_limit * grid_pairs_limit];
-    to_field<A>(x, xs, field);
+    Vec orders[orders_limit * grid_pairs_limit];
+    x.template to_orders<A>(xs, orders);
+    to_field<A>(x.l_max, orders, field);
     for (int k = 0; k < points(); ++k) {
       power[k] = field[k];
       sum[k] = A::zero();
     }
     for (int nu = 2; nu <= correlation; ++nu) {
       weigh(nu, w, g_zs, weighted);
-      to_field<A>(z, weighted, h);
+      z.template project_adjoint<A>(weighted, orders);
+      to_field<A>(z.l_max, orders, h);
       for (int k = 0; k < points(); ++k) {
         sum[k] += T(nu) * (power[k] * h[k]);
         power[k] = power[k] * field[k];
       }
     }
-    from_field<A, true>(x, sum, g_xs);
+    from_field<A>(x.l_max, sum, orders);
+    x.template to_orders_adjoint<A>(orders, g_xs);
   }
   template <class W, class Z, class Vec>
   KOKKOS_INLINE_FUNCTION void weigh(int nu, const W& w, const Z& g_zs, Vec* weighted) const {
@@ -148,18 +147,18 @@ std::unique_ptr<TensorProduct> grid_powers(const Irreps& in, const Irreps& out, 
     }
     if (!found) component.insert(component.end(), 2 * b.l + 1, -1);
   }
-  const PowerSource source{SphereGrid::exact_for(correlation * in.l_max() + out.l_max()),
-                           in,
-                           out,
-                           ProductBlocks(out),
-                           correlation,
-                           component};
-  const long points = 2 * ((source.grid.cos_beta.size() + 1) / 2) * source.grid.n_alpha;
-  const long multiplications =
-      grid_multiplications(in, source.grid) + (correlation - 1) * (points + grid_multiplications(out, source.grid));
-  const long tables = components(in) * ((source.grid.cos_beta.size() + 1) / 2) + source.grid.n_alpha * (in.l_max() + 1);
-  return std::make_unique<ProductOf<GridPowersCore>>(
-      in, Irreps(), out, correlation * static_cast<int>(out.blocks().size()), multiplications, tables, source);
+  const SphereGrid grid = SphereGrid::exact_for(correlation * in.l_max() + out.l_max());
+  const PowerSource source{legendre_tables(in, grid), legendre_tables(out, grid), grid.n_alpha, ProductBlocks(out),
+                           correlation, component};
+  const BetaTables &x = source.x, &z = source.z;
+  const long of_x = x.values_multiplications() + alpha_multiplications(x.l_max, grid.n_alpha, x.pairs);
+  const long of_power = z.integrals_multiplications() + alpha_multiplications(z.l_max, grid.n_alpha, z.pairs) +
+                        2L * x.pairs * grid.n_alpha;
+  const long tables = static_cast<long>(x.numbers.size() + z.numbers.size()) +
+                      2L * (grid.n_alpha / 2 + 1) * (std::max(x.l_max, z.l_max) + 1);
+  const int weights = correlation * static_cast<int>(out.blocks().size());
+  return std::make_unique<ProductOf<GridPowersCore>>(in, Irreps(), out, weights, of_x + (correlation - 1) * of_power,
+                                                     tables, source);
 }
 
 }  // namespace isotrope

@@ -37,8 +37,9 @@ KOKKOS_INLINE_FUNCTION void multiply(int rows, int columns, const typename A::Re
   using small_matrix_detail::multiply_rows;
   int r = 0;
   if constexpr (!A::dual) {  // a dual fills twice the registers
-    for (; r + 4 <= rows; r += 4)
-      multiply_rows<A, S, 4>(columns, c + r * row_step, row_step, column_step, v, out + r * S);
+    constexpr int most = 8 / S;
+    for (; r + most <= rows; r += most)
+      multiply_rows<A, S, most>(columns, c + r * row_step, row_step, column_step, v, out + r * S);
   }
   for (; r + 2 <= rows; r += 2)
     multiply_rows<A, S, 2>(columns, c + r * row_step, row_step, column_step, v, out + r * S);

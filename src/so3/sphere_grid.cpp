@@ -58,51 +58,74 @@ std::vector<double> normalised_legendre(int l_max, double y) {
   return p;
 }
 
-template <class T>
-LegendreTransform<T>::LegendreTransform(const Irreps& irreps, const SphereGrid& grid) : l_max(irreps.l_max()) {
+std::vector<int> start_class(BetaTables& tables, const Irreps& irreps, int m, int parity) {
+  BetaTables::Class c;
+  c.centre = static_cast<int>(tables.centres.size());
+  std::vector<int> degrees;
+  int at = 0;
+  for (const Irrep& b : irreps.blocks()) {
+    if (b.l >= m && (b.l + m) % 2 == parity) {
+      degrees.push_back(b.l);
+      tables.centres.push_back(at + b.l);
+    }
+    at += 2 * b.l + 1;
+  }
+  c.blocks = static_cast<int>(degrees.size());
+  tables.classes.push_back(c);
+  return degrees;
+}
+
+BetaTables legendre_tables(const Irreps& irreps, const SphereGrid& grid) {
   const int nodes = static_cast<int>(grid.cos_beta.size());
-  pairs = (nodes + 1) / 2;
-  require(pairs <= grid_pairs_limit && grid.n_alpha <= grid_alpha_limit && l_max <= 16,
+  BetaTables tables;
+  tables.l_max = irreps.l_max();
+  tables.pairs = (nodes + 1) / 2;
+  require(tables.pairs <= grid_pairs_limit && grid.n_alpha <= grid_alpha_limit && tables.l_max <= 16,
           "A sphere grid has up to {} x {} points and l <= 16, asked for {} x {} and l = {}.", 2 * grid_pairs_limit - 1,
-          grid_alpha_limit, nodes, grid.n_alpha, l_max);
+          grid_alpha_limit, nodes, grid.n_alpha, tables.l_max);
+  // Pair p: the p-th node from the pole, and its mirror image.
   std::vector<std::vector<double>> legendre;
-  for (int p = 0; p < pairs; ++p) legendre.push_back(normalised_legendre(l_max, grid.cos_beta[nodes - 1 - p]));
-  std::vector<Order> order_list;
-  std::vector<int> centre_list;
-  std::vector<T> values, with_weight;
-  for (int m = 0; m <= l_max; ++m) {
-    Order order{static_cast<int>(centre_list.size()), 0, 0, static_cast<int>(values.size())};
+  for (int p = 0; p < tables.pairs; ++p)
+    legendre.push_back(normalised_legendre(tables.l_max, grid.cos_beta[nodes - 1 - p]));
+  for (int m = 0; m <= tables.l_max; ++m) {
     for (int parity : {0, 1}) {
-      std::vector<int> degrees;
-      int at = 0;
-      for (const Irrep& b : irreps.blocks()) {
-        if (b.l >= m && (b.l + m) % 2 == parity) {
-          degrees.push_back(b.l);
-          centre_list.push_back(at + b.l);
-        }
-        at += 2 * b.l + 1;
+      const std::vector<int> degrees = start_class(tables, irreps, m, parity);
+      BetaTables::Class& c = tables.classes.back();
+      c.values.of_blocks = static_cast<int>(tables.numbers.size());
+      for (int p = 0; p < tables.pairs; ++p) {
+        for (int l : degrees) tables.numbers.push_back(legendre[p][harmonics_detail::place(l, m)]);
       }
-      (parity == 0 ? order.even : order.odd) = static_cast<int>(degrees.size());
-      for (int p = 0; p < pairs; ++p) {
+      c.integrals.of_blocks = static_cast<int>(tables.numbers.size());
+      for (int p = 0; p < tables.pairs; ++p) {
         // The node in the middle is its own mirror image and counted twice.
-        const double share = 2 * p + 1 == nodes ? 0.5 : 1;
-        const double weight = share * grid.weight[nodes - 1 - p] / grid.n_alpha;
-        for (int l : degrees) {
-          const double value = legendre[p][harmonics_detail::place(l, m)];
-          values.push_back(static_cast<T>(value));
-          with_weight.push_back(static_cast<T>(weight * value));
-        }
+        const double share = (2 * p + 1 == nodes ? 0.5 : 1) * grid.weight[nodes - 1 - p] / grid.n_alpha;
+        for (int l : degrees) tables.numbers.push_back(share * legendre[p][harmonics_detail::place(l, m)]);
       }
     }
-    order_list.push_back(order);
   }
-  orders = to_device("isotrope::sphere_grid::orders", order_list);
-  centres = to_device("isotrope::sphere_grid::centres", centre_list);
-  matrix = to_device("isotrope::sphere_grid::legendre", values);
-  weighted = to_device("isotrope::sphere_grid::weighted_legendre", with_weight);
+  return tables;
 }
-template struct LegendreTransform<float>;
-template struct LegendreTransform<double>;
+
+namespace {
+long chain_multiplications(const BetaTables& tables, BetaTables::Chain BetaTables::Class::*which) {
+  long sum = 0;
+  for (const BetaTables::Class& c : tables.classes) {
+    const BetaTables::Chain& chain = c.*which;
+    sum += chain.waves == 0 ? 2L * tables.pairs * c.blocks : 2L * chain.waves * (c.blocks + tables.pairs);
+  }
+  return sum;
+}
+}  // namespace
+
+long BetaTables::values_multiplications() const {
+  return chain_multiplications(*this, &Class::values);
+}
+long BetaTables::integrals_multiplications() const {
+  return chain_multiplications(*this, &Class::integrals);
+}
+long alpha_multiplications(int l, int n_alpha, int pairs) {
+  return 2L * pairs * ((n_alpha / 2 + 1) * (l + 1L) + (n_alpha - 1) / 2 * l);
+}
 
 void check_scalar_field(const Irreps& irreps) {
   std::vector<bool> seen(17, false);
@@ -113,12 +136,6 @@ void check_scalar_field(const Irreps& irreps) {
             irreps.text());
     seen[b.l] = true;
   }
-}
-
-long grid_multiplications(const Irreps& irreps, const SphereGrid& grid) {
-  const long pairs = (grid.cos_beta.size() + 1) / 2;
-  const long folded = (grid.n_alpha / 2 + 1) * (irreps.l_max() + 1L) + (grid.n_alpha - 1) / 2 * irreps.l_max();
-  return pairs * components(irreps) + 2 * pairs * folded;
 }
 
 }  // namespace isotrope

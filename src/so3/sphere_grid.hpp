@@ -32,8 +32,8 @@ void gauss_legendre(int n, std::vector<double>& nodes, std::vector<double>& weig
 /// P_lm of Y_lm = P_lm cos(m alpha), Y_l-m = P_lm sin(m alpha) at cos(beta) = y; element l (l + 1) / 2 + m.
 std::vector<double> normalised_legendre(int l_max, double y);
 
-inline constexpr int grid_pairs_limit = 9;    ///< of nodes in cos(beta): degree 32
-inline constexpr int grid_alpha_limit = 33;   ///< angles
+inline constexpr int grid_pairs_limit = 9;    ///< of nodes in cos(beta): degree 34
+inline constexpr int grid_alpha_limit = 35;   ///< angles
 inline constexpr int grid_orders_limit = 33;  ///< orders -l ... l, l <= 16
 
 /// The trigonometric step for one pair of nodes. Fields are [alpha][node of the pair], coefficients [order][node], the
@@ -92,77 +92,143 @@ struct AlphaTransform {
   }
 };
 
-/// The Legendre step between the blocks of one operand, 1xl of natural parity with different l, and the orders at all
-/// pairs of nodes: [pair][order][node].
-template <class T>
-struct LegendreTransform {
-  struct Order {
-    int centre;     ///< where the list of its blocks begins
-    int even, odd;  ///< blocks with l + m even come first, then odd
-    int matrix;     ///< of the even ones [pair][even], then [pair][odd]
+/// The step along beta between the blocks of one operand (1xl of natural parity, different l) and the orders at all pairs
+/// of nodes, [pair][order][node], before it is copied to where kernels read it. For each m, blocks with l + m even and
+/// odd are apart: the values at mirrored nodes are even + odd and even - odd. Values and integrals each are one matrix
+/// [pairs][blocks] or the product of two, [pairs][waves] [waves][blocks].
+struct BetaTables {
+  struct Chain {
+    int waves = 0;      ///< 0: one matrix
+    int of_blocks = 0;  ///< [waves][blocks], or [pairs][blocks]
+    int of_waves = 0;   ///< [pairs][waves]
+  };
+  struct Class {
+    int blocks = 0, centre = 0;  ///< where the components m = 0 of its blocks are listed
+    Chain values, integrals;
   };
   int pairs = 0, l_max = 0;
-  View<Order> orders;        ///< [l_max + 1]
-  View<int> centres;         ///< component m = 0 of each block of an order
-  View<T> matrix, weighted;  ///< P_lm, and times the weight of a node and of an angle
+  std::vector<Class> classes;  ///< [m][l + m even, odd]
+  std::vector<int> centres;
+  std::vector<double> numbers;
 
-  LegendreTransform() = default;
-  LegendreTransform(const Irreps& irreps, const SphereGrid& grid);
+  /// Multiplications of one application.
+  long values_multiplications() const;
+  long integrals_multiplications() const;
+};
+
+/// P_lm at the nodes, and times the weight of a point.
+BetaTables legendre_tables(const Irreps& irreps, const SphereGrid& grid);
+
+/// Blocks of the class (m, parity of l + m): their l, their central components appended to the tables.
+std::vector<int> start_class(BetaTables& tables, const Irreps& irreps, int m, int parity);
+
+template <class T>
+struct BetaTransform {
+  using Chain = BetaTables::Chain;
+  static constexpr int waves_limit = 10, blocks_limit = 17;
+  int pairs = 0, l_max = 0;
+  View<BetaTables::Class> classes;
+  View<int> centres;
+  View<T> numbers;
+
+  explicit BetaTransform(const BetaTables& tables)
+      : pairs(tables.pairs),
+        l_max(tables.l_max),
+        classes(to_device("isotrope::sphere_grid::classes", tables.classes)),
+        centres(to_device("isotrope::sphere_grid::centres", tables.centres)),
+        numbers(to_device("isotrope::sphere_grid::numbers",
+                          std::vector<T>(tables.numbers.begin(), tables.numbers.end()))) {}
 
   KOKKOS_INLINE_FUNCTION int width() const { return 2 * (2 * l_max + 1); }  ///< numbers of a pair
 
+  /// Values on the nodes of the function with these coefficients, and its adjoint, which adds.
   template <class A>
-  KOKKOS_INLINE_FUNCTION void to_orders(const typename A::Vec* x, typename A::Vec* coefficients) const {
+  KOKKOS_INLINE_FUNCTION void to_orders(const typename A::Vec* x, typename A::Vec* orders) const {
+    spread<A>(&BetaTables::Class::values, x, orders);
+  }
+  template <class A>
+  KOKKOS_INLINE_FUNCTION void to_orders_adjoint(const typename A::Vec* g_orders, typename A::Vec* g_x) const {
+    collect<A, true>(&BetaTables::Class::values, g_orders, g_x);
+  }
+  /// Means over the sphere with each harmonic, and the adjoint.
+  template <class A>
+  KOKKOS_INLINE_FUNCTION void project(const typename A::Vec* orders, typename A::Vec* z) const {
+    collect<A, false>(&BetaTables::Class::integrals, orders, z);
+  }
+  template <class A>
+  KOKKOS_INLINE_FUNCTION void project_adjoint(const typename A::Vec* g_z, typename A::Vec* g_orders) const {
+    spread<A>(&BetaTables::Class::integrals, g_z, g_orders);
+  }
+
+ private:
+  template <class A>
+  KOKKOS_INLINE_FUNCTION void spread(Chain BetaTables::Class::*which, const typename A::Vec* x,
+                                     typename A::Vec* orders) const {
     using Vec = typename A::Vec;
     for (int m = 0; m <= l_max; ++m) {
-      const Order& order = orders(m);
-      Vec v[2 * 17], even[2 * grid_pairs_limit], odd[2 * grid_pairs_limit];
-      for (int k = 0; k < order.even + order.odd; ++k) {
-        const int centre = centres(order.centre + k);
-        v[2 * k] = x[centre + m];
-        v[2 * k + 1] = x[centre - m];
+      Vec nodes[2][2 * grid_pairs_limit];
+      for (int parity = 0; parity < 2; ++parity) {
+        const BetaTables::Class& c = classes(2 * m + parity);
+        const Chain& chain = c.*which;
+        Vec v[2 * blocks_limit], series[2 * waves_limit];
+        for (int k = 0; k < c.blocks; ++k) {
+          v[2 * k] = x[centres(c.centre + k) + m];
+          v[2 * k + 1] = x[centres(c.centre + k) - m];
+        }
+        const T* of_blocks = numbers.data() + chain.of_blocks;
+        if (chain.waves == 0) {
+          multiply<A, 2>(pairs, c.blocks, of_blocks, c.blocks, 1, v, nodes[parity]);
+        } else {
+          multiply<A, 2>(chain.waves, c.blocks, of_blocks, c.blocks, 1, v, series);
+          multiply<A, 2>(pairs, chain.waves, numbers.data() + chain.of_waves, chain.waves, 1, series, nodes[parity]);
+        }
       }
-      multiply<A, 2>(pairs, order.even, matrix.data() + order.matrix, order.even, 1, v, even);
-      multiply<A, 2>(pairs, order.odd, matrix.data() + order.matrix + pairs * order.even, order.odd, 1,
-                     v + 2 * order.even, odd);
       for (int p = 0; p < pairs; ++p) {
-        Vec* c = coefficients + p * width() + 2 * m;
-        c[0] = even[2 * p] + odd[2 * p];
-        c[1] = even[2 * p] - odd[2 * p];
-        if (m == 0) continue;
-        c += 2 * l_max;
-        c[0] = even[2 * p + 1] + odd[2 * p + 1];
-        c[1] = even[2 * p + 1] - odd[2 * p + 1];
+        Vec* at = orders + p * width() + 2 * m;
+        for (int s = 0; s < (m == 0 ? 1 : 2); ++s, at += 2 * l_max) {
+          at[0] = nodes[0][2 * p + s] + nodes[1][2 * p + s];
+          at[1] = nodes[0][2 * p + s] - nodes[1][2 * p + s];
+        }
       }
     }
   }
-  /// Integral over the sphere (its mean) with each harmonic: z is written, or added to.
-  template <class A, bool add = false>
-  KOKKOS_INLINE_FUNCTION void project(const typename A::Vec* coefficients, typename A::Vec* z) const {
+
+  template <class A, bool add>
+  KOKKOS_INLINE_FUNCTION void collect(Chain BetaTables::Class::*which, const typename A::Vec* orders,
+                                      typename A::Vec* z) const {
     using Vec = typename A::Vec;
     for (int m = 0; m <= l_max; ++m) {
-      const Order& order = orders(m);
-      Vec even[2 * grid_pairs_limit], odd[2 * grid_pairs_limit], v[2 * 17];
+      Vec nodes[2][2 * grid_pairs_limit];
       for (int p = 0; p < pairs; ++p) {
-        const Vec *c = coefficients + p * width() + 2 * m, *s = m > 0 ? c + 2 * l_max : c;
-        even[2 * p] = c[0] + c[1];
-        odd[2 * p] = c[0] - c[1];
-        even[2 * p + 1] = s[0] + s[1];
-        odd[2 * p + 1] = s[0] - s[1];
-      }
-      multiply<A, 2>(order.even, pairs, weighted.data() + order.matrix, 1, order.even, even, v);
-      multiply<A, 2>(order.odd, pairs, weighted.data() + order.matrix + pairs * order.even, 1, order.odd, odd,
-                     v + 2 * order.even);
-      for (int k = 0; k < order.even + order.odd; ++k) {
-        const int centre = centres(order.centre + k);
-        if constexpr (add) {
-          if (m > 0) z[centre - m] += v[2 * k + 1];
-          z[centre + m] += v[2 * k];
-        } else {
-          z[centre - m] = v[2 * k + 1];
-          z[centre + m] = v[2 * k];  // last: for m = 0 the two are one
+        const Vec* at = orders + p * width() + 2 * m;
+        for (int s = 0; s < 2; ++s, at += m == 0 ? 0 : 2 * l_max) {
+          nodes[0][2 * p + s] = at[0] + at[1];
+          nodes[1][2 * p + s] = at[0] - at[1];
         }
       }
+      for (int parity = 0; parity < 2; ++parity) {
+        const BetaTables::Class& c = classes(2 * m + parity);
+        const Chain& chain = c.*which;
+        Vec v[2 * blocks_limit], series[2 * waves_limit];
+        const T* of_blocks = numbers.data() + chain.of_blocks;
+        if (chain.waves == 0) {
+          multiply<A, 2>(c.blocks, pairs, of_blocks, 1, c.blocks, nodes[parity], v);
+        } else {
+          multiply<A, 2>(chain.waves, pairs, numbers.data() + chain.of_waves, 1, chain.waves, nodes[parity], series);
+          multiply<A, 2>(c.blocks, chain.waves, of_blocks, 1, c.blocks, series, v);
+        }
+        for (int k = 0; k < c.blocks; ++k) put<add>(v + 2 * k, m, z + centres(c.centre + k));
+      }
+    }
+  }
+  template <bool add, class Vec>
+  KOKKOS_INLINE_FUNCTION static void put(const Vec* v, int m, Vec* centre) {
+    if constexpr (add) {
+      if (m > 0) centre[-m] += v[1];
+      centre[m] += v[0];
+    } else {
+      centre[-m] = v[1];
+      centre[m] = v[0];  // last: for m = 0 the two are one
     }
   }
 };
@@ -170,7 +236,7 @@ struct LegendreTransform {
 /// Throws unless every block is 1xl with l <= 16, of natural parity, no l twice: what a function on the sphere has.
 void check_scalar_field(const Irreps& irreps);
 
-/// Multiplications of the two steps, for one operand.
-long grid_multiplications(const Irreps& irreps, const SphereGrid& grid);
+/// Multiplications of the trigonometric step at all pairs of nodes.
+long alpha_multiplications(int l, int n_alpha, int pairs);
 
 }  // namespace isotrope

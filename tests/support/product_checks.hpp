@@ -174,7 +174,7 @@ inline double equivariance_error(const TensorProduct& product, bool inversion,
         evaluate(product, transformed(product.first(), g, x), transformed(product.second(), g, y), weights);
     const auto difference = sum(transformed(product.out(), g, z), -1, rotated);
     const double error = std::sqrt(dot(difference, difference) / dot(z, z));
-    worst = error <= worst ? worst : error;
+    worst = std::isnan(worst) || error <= worst ? worst : error;
   }
   return worst;
 }
