@@ -19,9 +19,9 @@ from matplotlib.ticker import MaxNLocator
 STYLES = {
     "clebsch-gordan-full": ("exact, all outputs", "0.1", "-", "o"),
     "clebsch-gordan": ("exact", "#31688e", "-", "o"),
-    "clebsch-gordan-even": ("exact, even paths", "#31688e", "--", "o"),
     "gaunt-grid": ("Gaunt, grid", "#d1495b", "-", "s"),
     "gaunt-fourier": ("Gaunt, Fourier", "#d1495b", "--", "s"),
+    "gaunt-paths": ("Gaunt, by paths", "#d1495b", ":", "o"),
     "vector-gaunt": ("vector Gaunt", "#e9a03b", "-", "^"),
     "matrix": ("matrix", "#35b779", "-", "D"),
     "cp": ("CP", "#8a5aa8", "-", "v"),

@@ -109,11 +109,13 @@ TEST(VectorGaunt, ReachesEveryAntisymmetricPath) {
 }
 
 TEST(VectorGaunt, DerivativesInEveryLayout) {
-  check_product(*vector_gaunt_product(harmonics_irreps(2), Irreps::parse("1x1o+1x1e"), Irreps::parse("1x1e+1x2o+1x1o")));
+  check_product(
+      *vector_gaunt_product(harmonics_irreps(2), Irreps::parse("1x1o+1x1e"), Irreps::parse("1x1e+1x2o+1x1o")));
 }
 
 TEST(VectorGaunt, RotatesAndReflectsUpToL8) {
-  const auto small = vector_gaunt_product(harmonics_irreps(3), Irreps::parse("1x1o+1x2o"), Irreps::parse("1x1e+1x2e+1x3e"));
+  const auto small =
+      vector_gaunt_product(harmonics_irreps(3), Irreps::parse("1x1o+1x2o"), Irreps::parse("1x1e+1x2e+1x3e"));
   const auto w = random_numbers(small->weights(), 6);
   EXPECT_LE(equivariance_error(*small, false, w), 1e-13);
   EXPECT_LE(equivariance_error(*small, true, w), 1e-13);
@@ -123,7 +125,8 @@ TEST(VectorGaunt, RotatesAndReflectsUpToL8) {
 }
 
 /// x in its matrix basis, Y likewise, their product read in the basis.
-std::vector<double> matrix_product_as_written(int L, int L3, const std::vector<double>& x, const std::vector<double>& y) {
+std::vector<double> matrix_product_as_written(int L, int L3, const std::vector<double>& x,
+                                              const std::vector<double>& y) {
   const int l = std::max(L, (L3 + 1) / 2), n = 2 * l + 1;
   const auto basis = [&](int degree, int m, int a, int b) {
     return std::sqrt(2 * degree + 1.0) * wigner_3j(l, l, degree)[(a * n + b) * (2 * degree + 1) + m];
@@ -163,9 +166,10 @@ TEST(MatrixProduct, Derivatives) {
 TEST(MatrixProduct, Rotates) {
   const auto product = matrix_product(even_irreps(5), even_irreps(4), even_irreps(5));
   EXPECT_LE(equivariance_error(*product, false, random_numbers(product->weights(), 6)), 1e-13);
-  EXPECT_EQ(message([] { matrix_product(harmonics_irreps(1), even_irreps(1), even_irreps(1)); }),
-            "The matrix product has irreps such as 1x0e+1x1e+1x2e, each l once and even (it knows rotations only): found "
-            "'1x0e+1x1o'.");
+  EXPECT_EQ(
+      message([] { matrix_product(harmonics_irreps(1), even_irreps(1), even_irreps(1)); }),
+      "The matrix product has irreps such as 1x0e+1x1e+1x2e, each l once and even (it knows rotations only): found "
+      "'1x0e+1x1o'.");
 }
 
 CpFactors factors_of(int L, int rank, const CpSearch& search = {}) {
@@ -222,9 +226,10 @@ TEST(CpProduct, DerivativesAndErrors) {
   const Irreps in = even_irreps(1);
   const CpFactors factors = factors_of(1, 7, {1, 50, 1e-12, 1});
   check_product(*cp_product(in, in, in, factors));
-  EXPECT_EQ(message([&] { cp_product(in, in, even_irreps(2), factors); }),
-            "CP factors of rank 7 do not fit '1x0e+1x1e' x '1x0e+1x1e' -> '1x0e+1x1e+1x2e': expected 4 + 4 + 9 rows and a "
-            "rank up to 256.");
+  EXPECT_EQ(
+      message([&] { cp_product(in, in, even_irreps(2), factors); }),
+      "CP factors of rank 7 do not fit '1x0e+1x1e' x '1x0e+1x1e' -> '1x0e+1x1e+1x2e': expected 4 + 4 + 9 rows and a "
+      "rank up to 256.");
   EXPECT_EQ(message([&] { decompose({1, 2, 3}, 1, 2, 2, 1); }), "A tensor of 1 x 2 x 2 has 4 numbers, found 3.");
   EXPECT_EQ(message([&] { decompose({1}, 1, 1, 1, 0); }), "A CP decomposition has a rank of 1 to 256, found 0.");
 }

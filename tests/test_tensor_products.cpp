@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "io/hdf5.hpp"
 #include "so3/clebsch_gordan.hpp"
 #include "so3/exact_product.hpp"
 #include "so3/gaunt_fourier.hpp"
@@ -106,6 +107,14 @@ TEST(ExactProduct, SummedPathsWithWeights) {
   ASSERT_EQ(product->weights(), static_cast<int>(paths.size()));
   expect_close(evaluate(*product, x, y, w), brute_force(first, second, out, paths, w, x, y), 1e-13);
   expect_close(evaluate(*product, x, y), brute_force(first, second, out, paths, {}, x, y), 1e-13);
+}
+
+TEST(ExactProduct, AgreesWithE3nn) {
+  const auto group = hdf5::File::open(ISOTROPE_SOURCE_DIR "/tests/data/e3nn.h5").group("products");
+  const auto x = group.read<double>("x", {3, 16}), y = group.read<double>("y", {3, 16});
+  const Irreps in = harmonics_irreps(3), out = Irreps::parse("1x0e+1x1o+1x1e+1x2e+1x2o");
+  expect_close(evaluate(*full_product(in, in), x, y), group.read<double>("full", {3, 256}), 1e-13);
+  expect_close(evaluate(*exact_product(in, in, out), x, y), group.read<double>("summed", {3, 17}), 1e-13);
 }
 
 TEST(ExactProduct, DerivativesInEveryLayout) {
@@ -210,12 +219,30 @@ TEST(GauntGrid, IsClebschGordanTimesAFactorUpToL8) {
     EXPECT_LE(gaunt_difference(*gaunt_grid_product(Irreps::parse(a), Irreps::parse(b), Irreps::parse(c))), 1e-12);
 }
 
+TEST(GauntPaths, AreTheSameProduct) {
+  for (int L : {1, 2, 5}) {
+    const Irreps in = harmonics_irreps(L);
+    EXPECT_LE(gaunt_difference(*gaunt_paths_product(in, in, harmonics_irreps(2 * L))), 1e-13);
+    EXPECT_LE(gaunt_difference(*gaunt_product(in, in, in)), 1e-12);
+  }
+  // Weights per block mean the same.
+  const Irreps in = harmonics_irreps(3);
+  const auto x = random_numbers(16, 1), y = random_numbers(16, 2), w = random_numbers(12, 3);
+  expect_close(evaluate(*gaunt_paths_product(in, in, in), x, y, w), evaluate(*gaunt_grid_product(in, in, in), x, y, w),
+               1e-13);
+  check_product(*gaunt_paths_product(harmonics_irreps(2), harmonics_irreps(1), harmonics_irreps(3)));
+}
+
 TEST(GauntFourier, IsTheSameProduct) {
   for (int L = 1; L <= 8; ++L) {
-    EXPECT_LE(gaunt_difference(*gaunt_fourier_product(harmonics_irreps(L), harmonics_irreps(L), harmonics_irreps(2 * L))), 1e-12);
-    EXPECT_LE(gaunt_difference(*gaunt_fourier_product(harmonics_irreps(L), harmonics_irreps(L), harmonics_irreps(L))), 1e-12);
+    EXPECT_LE(
+        gaunt_difference(*gaunt_fourier_product(harmonics_irreps(L), harmonics_irreps(L), harmonics_irreps(2 * L))),
+        1e-12);
+    EXPECT_LE(gaunt_difference(*gaunt_fourier_product(harmonics_irreps(L), harmonics_irreps(L), harmonics_irreps(L))),
+              1e-12);
   }
-  for (const auto& [a, b, c] : {std::array{"1x2e", "1x1o+1x3o", "1x1o+1x3o+1x5o"}, {"1x8e", "1x8e", "1x8e"}, {"1x1o", "1x0e", "1x1o+1x3o"}})
+  for (const auto& [a, b, c] :
+       {std::array{"1x2e", "1x1o+1x3o", "1x1o+1x3o+1x5o"}, {"1x8e", "1x8e", "1x8e"}, {"1x1o", "1x0e", "1x1o+1x3o"}})
     EXPECT_LE(gaunt_difference(*gaunt_fourier_product(Irreps::parse(a), Irreps::parse(b), Irreps::parse(c))), 1e-12);
 }
 

@@ -62,9 +62,9 @@ Product make_exact(ProductSetting setting, int L) {
   const auto [x, z] = operands(setting, L, Parity::natural, Parity::both);
   return exact_product(x, x, z);
 }
-Product make_exact_even(ProductSetting setting, int L) {
+Product make_gaunt_paths(ProductSetting setting, int L) {
   const auto [x, z] = operands(setting, L, Parity::natural, Parity::natural);
-  return exact_product(x, x, z);
+  return gaunt_paths_product(x, x, z);
 }
 Product make_grid(ProductSetting setting, int L) {
   const auto [x, z] = operands(setting, L, Parity::natural, Parity::natural);
@@ -87,9 +87,39 @@ Product make_cp(ProductSetting setting, int L) {
   const auto [x, z] = operands(setting, L, Parity::even, Parity::even);
   const int n = components(x), n3 = components(z);
   CpSearch search;
-  if (L > 2) search = {1, 300, 1e-12, 1};
+  if (L > 2) search = {1, 150, 1e-12, 1};
   const int rank = L == 1 ? 8 : L == 2 ? 32 : 7 * L * L;
   return cp_product(x, x, z, decompose(coupling_tensor(x, x, z), n, n, n3, std::min(rank, n * n), search));
+}
+
+template <class T>
+std::vector<T> rotated(const Irreps& irreps, const Mat3& rotation, const std::vector<T>& x) {
+  std::vector<T> y(x.size(), T(0));
+  for (std::size_t at = 0; at < x.size();) {
+    for (const Irrep& b : irreps.blocks()) {
+      const int d = 2 * b.l + 1;
+      const std::vector<double> D = wigner_d(b.l, rotation);
+      for (int p = 0; p < d; ++p) {
+        double sum = 0;
+        for (int q = 0; q < d; ++q) sum += D[p * d + q] * static_cast<double>(x[at + q]);
+        y[at + p] = static_cast<T>(sum);
+      }
+      at += d;
+    }
+  }
+  return y;
+}
+
+template <class T>
+std::vector<T> product_of(const TensorProduct& product, const std::vector<T>& x, const std::vector<T>& y) {
+  ProductInput<Plain<T>> in;
+  in.items = static_cast<long>(x.size()) / components(product.first());
+  in.channels = 1;
+  in.x = x.data();
+  in.y = y.data();
+  std::vector<T> z(in.items * components(product.out()));
+  product.forward(in, z.data());
+  return z;
 }
 
 /// x for one item a pair of blocks: random numbers in that block, zero elsewhere.
@@ -178,15 +208,41 @@ std::vector<double> random_weights(int n, std::uint64_t seed) {
   return w;
 }
 
+bool has_repeated_blocks(const Irreps& irreps) {
+  for (std::size_t a = 0; a < irreps.blocks().size(); ++a) {
+    for (std::size_t b = 0; b < a; ++b) {
+      if (irreps.blocks()[a] == irreps.blocks()[b]) return true;
+    }
+  }
+  return false;
+}
+
+/// With a block and a weight for each path, the paths that are reached are the blocks that are not zero.
+Expressivity expressivity_of_blocks(const TensorProduct& product) {
+  SplitMix random(5);
+  std::vector<double> x(components(product.first())), y(components(product.second()));
+  for (std::vector<double>* v : {&x, &y}) {
+    for (double& value : *v) value = random.normal();
+  }
+  const std::vector<double> z = product_of(product, x, y);
+  int reached_blocks = 0, at = 0;
+  for (const Irrep& b : product.out().blocks()) {
+    double norm = 0;
+    for (int m = 0; m < 2 * b.l + 1; ++m, ++at) norm += z[at] * z[at];
+    if (norm > 1e-18) ++reached_blocks;
+  }
+  return {product.weights(), reached_blocks, reached_blocks, reached_blocks};
+}
+
 }  // namespace
 
 const std::vector<FamilyMember>& product_family() {
   static const std::vector<FamilyMember> family = {
       {"clebsch-gordan-full", "exact, every path in a block of its own, all l3", 8, make_full},
       {"clebsch-gordan", "exact, paths summed with a weight each, l3 <= L", 8, make_exact},
-      {"clebsch-gordan-even", "the same, paths with l1 + l2 + l3 even only", 8, make_exact_even},
       {"gaunt-grid", "product of functions on the sphere grid, l3 <= L", 8, make_grid},
       {"gaunt-fourier", "the same by 2-D Fourier series", 8, make_fourier},
+      {"gaunt-paths", "the same by its Clebsch-Gordan paths", 8, make_gaunt_paths},
       {"vector-gaunt", "cross product of vector fields on the grid, l1 + l2 + l3 odd, l3 <= L", 8, make_vector},
       {"matrix", "product of matrices, rotations only, l3 <= L", 8, make_matrix},
       {"cp", "CP decomposition of the coupling tensor, rotations only; rank 8, 32, then 7 L^2", 4, make_cp},
@@ -195,6 +251,7 @@ const std::vector<FamilyMember>& product_family() {
 }
 
 Expressivity expressivity(const TensorProduct& product) {
+  if (has_repeated_blocks(product.out())) return expressivity_of_blocks(product);
   const PathReader reader(product);
   const int n = product.weights();
   const std::vector<double> w = random_weights(n, 3);
@@ -212,40 +269,6 @@ Expressivity expressivity(const TensorProduct& product) {
   const auto reached_paths = (samples.rowwise().norm().array() > small).count();
   return {reader.paths(), static_cast<int>(reached_paths), rank_of(jacobian), rank_of(samples)};
 }
-
-namespace {
-
-template <class T>
-std::vector<T> rotated(const Irreps& irreps, const Mat3& rotation, const std::vector<T>& x) {
-  std::vector<T> y(x.size(), T(0));
-  for (std::size_t at = 0; at < x.size();) {
-    for (const Irrep& b : irreps.blocks()) {
-      const int d = 2 * b.l + 1;
-      const std::vector<double> D = wigner_d(b.l, rotation);
-      for (int p = 0; p < d; ++p) {
-        double sum = 0;
-        for (int q = 0; q < d; ++q) sum += D[p * d + q] * static_cast<double>(x[at + q]);
-        y[at + p] = static_cast<T>(sum);
-      }
-      at += d;
-    }
-  }
-  return y;
-}
-
-template <class T>
-std::vector<T> product_of(const TensorProduct& product, const std::vector<T>& x, const std::vector<T>& y) {
-  ProductInput<Plain<T>> in;
-  in.items = static_cast<long>(x.size()) / components(product.first());
-  in.channels = 1;
-  in.x = x.data();
-  in.y = y.data();
-  std::vector<T> z(in.items * components(product.out()));
-  product.forward(in, z.data());
-  return z;
-}
-
-}  // namespace
 
 template <class T>
 double rotation_error(const TensorProduct& product, int rotations) {

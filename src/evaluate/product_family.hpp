@@ -22,8 +22,8 @@ struct FamilyMember {
 };
 const std::vector<FamilyMember>& product_family();
 
-/// What a product can express. Its maps are combinations of Clebsch-Gordan paths, sum over p of c_p(w) path_p (Schur); the
-/// coefficients c are read off products of random blocks.
+/// What a product can express. Its maps are combinations of Clebsch-Gordan paths, sum over p of c_p(w) path_p (Schur);
+/// the coefficients c are read off products of random blocks.
 struct Expressivity {
   int paths = 0;         ///< from these inputs to these outputs
   int interactable = 0;  ///< paths with c_p(w) not identically zero

@@ -90,9 +90,7 @@ class Descent {
     const Matrix right = unfolded_[mode] * column_products(a, b) + lambda * f_[mode];
     f_[mode] = normal.ldlt().solve(right.transpose()).transpose();
   }
-  double measure() const {
-    return (unfolded_[0] - f_[0] * column_products(f_[1], f_[2]).transpose()).norm() / norm_;
-  }
+  double measure() const { return (unfolded_[0] - f_[0] * column_products(f_[1], f_[2]).transpose()).norm() / norm_; }
   double residual_free_norm() const { return (f_[0] * column_products(f_[1], f_[2]).transpose()).norm(); }
 
   const std::array<Matrix, 3>& unfolded_;
@@ -108,9 +106,8 @@ std::vector<double> flat(const Matrix& m) {
 
 CpFactors decompose(const std::vector<double>& tensor, int n1, int n2, int n3, int rank, const CpSearch& search) {
   require(rank >= 1 && rank <= 256, "A CP decomposition has a rank of 1 to 256, found {}.", rank);
-  require(tensor.size() == static_cast<std::size_t>(n1) * n2 * n3,
-          "A tensor of {} x {} x {} has {} numbers, found {}.", n1, n2, n3, static_cast<long>(n1) * n2 * n3,
-          tensor.size());
+  require(tensor.size() == static_cast<std::size_t>(n1) * n2 * n3, "A tensor of {} x {} x {} has {} numbers, found {}.",
+          n1, n2, n3, static_cast<long>(n1) * n2 * n3, tensor.size());
   const auto unfolded = unfold(tensor, {n1, n2, n3});
   CpFactors best;
   best.rank = rank;

@@ -21,8 +21,7 @@ struct CpProduct {
   int rank, n1, n2, n3;
   View<T> a, b, c;  ///< [components][rank]
 
-  explicit CpProduct(const CpSource& s)
-      : rank(s.factors.rank), n1(s.first.size), n2(s.second.size), n3(s.out.size) {
+  explicit CpProduct(const CpSource& s) : rank(s.factors.rank), n1(s.first.size), n2(s.second.size), n3(s.out.size) {
     const auto copy = [](const std::vector<double>& x) {
       return to_device("isotrope::cp_product::factor", std::vector<T>(x.begin(), x.end()));
     };
@@ -100,8 +99,8 @@ std::unique_ptr<TensorProduct> cp_product(const Irreps& first, const Irreps& sec
   require(fits(factors.first, source.first) && fits(factors.second, source.second) && fits(factors.out, source.out) &&
               factors.rank <= CpProduct<float>::rank_limit,
           "CP factors of rank {} do not fit '{}' x '{}' -> '{}': expected {} + {} + {} rows and a rank up to {}.",
-          factors.rank, first.text(), second.text(), out.text(), source.first.size, source.second.size,
-          source.out.size, CpProduct<float>::rank_limit);
+          factors.rank, first.text(), second.text(), out.text(), source.first.size, source.second.size, source.out.size,
+          CpProduct<float>::rank_limit);
   const long tables = static_cast<long>(factors.rank) * (source.first.size + source.second.size + source.out.size);
   const int weights = source.first.blocks + source.second.blocks + source.out.blocks;
   return std::make_unique<ProductOf<CpCore>>(first, second, out, weights, tables + factors.rank, tables, source);

@@ -21,14 +21,15 @@ struct CpFactors {
   double error = 0;                        ///< |M - sum A B C| / |M|, Frobenius
 };
 struct CpSearch {
-  int starts = 8;          ///< from different random numbers; the best is kept
-  int iterations = 4000;   ///< of each start, at most
+  int starts = 8;            ///< from different random numbers; the best is kept
+  int iterations = 4000;     ///< of each start, at most
   double tolerance = 1e-12;  ///< on the error: a start below it is the last
   std::uint64_t seed = 1;
 };
 
-/// The best factors found by alternating least squares with a damping that falls with the error (without it factors grow
-/// without bound where two columns approach each other). The same on every machine up to rounding. Throws unless 1 <= rank
+/// The best factors found by alternating least squares with a damping that falls with the error (without it factors
+/// grow without bound where two columns approach each other). The same on every machine up to rounding. Throws unless 1
+/// <= rank
 /// <= 256.
 CpFactors decompose(const std::vector<double>& tensor, int n1, int n2, int n3, int rank, const CpSearch& search = {});
 

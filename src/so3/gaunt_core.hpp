@@ -81,8 +81,8 @@ struct GauntProduct {
 template <class T>
 using GauntCore = DegreeWeighted<GauntProduct<T>>;
 
-inline std::unique_ptr<TensorProduct> gaunt_product(const Irreps& first, const Irreps& second, const Irreps& out,
-                                                    const GauntSource& source) {
+inline std::unique_ptr<TensorProduct> make_gaunt_product(const Irreps& first, const Irreps& second, const Irreps& out,
+                                                         const GauntSource& source) {
   const int weights = source.first.blocks + source.second.blocks + source.out.blocks;
   return std::make_unique<ProductOf<GauntCore>>(first, second, out, weights, source.multiplications(),
                                                 source.table_size(), source);

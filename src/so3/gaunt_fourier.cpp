@@ -96,8 +96,8 @@ std::unique_ptr<TensorProduct> gaunt_fourier_product(const Irreps& first, const 
   const int n = std::max(first.l_max() + second.l_max(), out.l_max()) + 1;
   const int n_alpha = first.l_max() + second.l_max() + out.l_max() + 1;
   require(n < 2 * grid_pairs_limit && n_alpha <= grid_alpha_limit,
-          "A Fourier product has up to {} x {} points, asked for {} x {}.", 2 * grid_pairs_limit - 1, grid_alpha_limit, n,
-          n_alpha);
+          "A Fourier product has up to {} x {} points, asked for {} x {}.", 2 * grid_pairs_limit - 1, grid_alpha_limit,
+          n, n_alpha);
   const GauntSource source{fourier_tables(first, n, n_alpha),
                            fourier_tables(second, n, n_alpha),
                            fourier_tables(out, n, n_alpha),
@@ -105,7 +105,7 @@ std::unique_ptr<TensorProduct> gaunt_fourier_product(const Irreps& first, const 
                            ProductBlocks(first),
                            ProductBlocks(second),
                            ProductBlocks(out)};
-  return gaunt_product(first, second, out, source);
+  return make_gaunt_product(first, second, out, source);
 }
 
 }  // namespace isotrope

@@ -16,6 +16,13 @@ std::unique_ptr<TensorProduct> gaunt_grid_product(const Irreps& first, const Irr
 std::unique_ptr<TensorProduct> gaunt_grid_product(const Irreps& first, const Irreps& second, const Irreps& out,
                                                   const SphereGrid& grid);
 
+/// The same function of x and y by its Clebsch-Gordan paths, with the kernel of exact_product.hpp: the faster one for
+/// small l.
+std::unique_ptr<TensorProduct> gaunt_paths_product(const Irreps& first, const Irreps& second, const Irreps& out);
+
+/// Whichever of the two has fewer multiplications.
+std::unique_ptr<TensorProduct> gaunt_product(const Irreps& first, const Irreps& second, const Irreps& out);
+
 /// Means of Y_l1m1 Y_l2m2 Y_l3m3 over the sphere are this factor times wigner_3j(l1, l2, l3); zero for odd sums. The
 /// path weight with which exact_product equals the Gaunt product is the factor over the normalisation of the path.
 double gaunt_factor(int l1, int l2, int l3);

@@ -148,8 +148,8 @@ std::unique_ptr<TensorProduct> grid_powers(const Irreps& in, const Irreps& out, 
     if (!found) component.insert(component.end(), 2 * b.l + 1, -1);
   }
   const SphereGrid grid = SphereGrid::exact_for(correlation * in.l_max() + out.l_max());
-  const PowerSource source{legendre_tables(in, grid), legendre_tables(out, grid), grid.n_alpha, ProductBlocks(out),
-                           correlation, component};
+  const PowerSource source{
+      legendre_tables(in, grid), legendre_tables(out, grid), grid.n_alpha, ProductBlocks(out), correlation, component};
   const BetaTables &x = source.x, &z = source.z;
   const long of_x = x.values_multiplications() + alpha_multiplications(x.l_max, grid.n_alpha, x.pairs);
   const long of_power = z.integrals_multiplications() + alpha_multiplications(z.l_max, grid.n_alpha, z.pairs) +

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 
+#include "core/lane_transpose.hpp"
 #include "core/loops.hpp"
 
 /// Lanes that run over items: [item][component] is read as squares and transposed in registers. Host builds only; a

@@ -27,10 +27,11 @@ std::vector<BasisTerm> basis_of(const Irreps& irreps, int l_matrix) {
   std::vector<bool> seen(17, false);
   int at = 0;
   for (const Irrep& b : irreps.blocks()) {
-    require(b.mul == 1 && b.parity == 1 && b.l <= 16 && !seen[b.l],
-            "The matrix product has irreps such as 1x0e+1x1e+1x2e, each l once and even (it knows rotations only): found "
-            "'{}'.",
-            irreps.text());
+    require(
+        b.mul == 1 && b.parity == 1 && b.l <= 16 && !seen[b.l],
+        "The matrix product has irreps such as 1x0e+1x1e+1x2e, each l once and even (it knows rotations only): found "
+        "'{}'.",
+        irreps.text());
     seen[b.l] = true;
     for (const CouplingEntry& c : wigner_3j_sparse(l_matrix, l_matrix, b.l))
       terms.push_back({at + c.m3, c.m1 * (2 * l_matrix + 1) + c.m2, std::sqrt(2 * b.l + 1.0) * c.value});
@@ -68,8 +69,9 @@ struct MatrixProduct {
   }
   /// c[i][j] = sum_k a[i a_row + k a_column] b[k b_row + j b_column]
   template <class A>
-  KOKKOS_INLINE_FUNCTION void multiply(const typename A::Vec* a, int a_row, int a_column, const typename A::Vec* b,
-                                       int b_row, int b_column, typename A::Vec* c) const {
+  [[gnu::noinline]] KOKKOS_FUNCTION void multiply(const typename A::Vec* a, int a_row, int a_column,
+                                                  const typename A::Vec* b, int b_row, int b_column,
+                                                  typename A::Vec* c) const {
     constexpr int width = 4;
     for (int i = 0; i < n; ++i) {
       for (int j = 0; j < n; j += width) {
@@ -123,8 +125,8 @@ std::unique_ptr<TensorProduct> matrix_product(const Irreps& first, const Irreps&
   // A matrix of size 2 l~ + 1 holds l <= 2 l~.
   const int largest = std::max({first.l_max(), second.l_max(), out.l_max()});
   const int l_matrix = (std::max(first.l_max() + second.l_max(), largest) + 1) / 2;
-  const MatrixSource source{2 * l_matrix + 1,          basis_of(first, l_matrix), basis_of(second, l_matrix),
-                            basis_of(out, l_matrix),   ProductBlocks(first),      ProductBlocks(second),
+  const MatrixSource source{2 * l_matrix + 1,        basis_of(first, l_matrix), basis_of(second, l_matrix),
+                            basis_of(out, l_matrix), ProductBlocks(first),      ProductBlocks(second),
                             ProductBlocks(out)};
   const long terms = static_cast<long>(source.x.size() + source.y.size() + source.z.size());
   const long cube = static_cast<long>(source.size) * source.size * source.size;

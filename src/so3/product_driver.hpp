@@ -170,7 +170,7 @@ struct ProductKernel {
     }
   }
 
-  KOKKOS_INLINE_FUNCTION void forward(long item, int channel) const {
+  [[gnu::noinline]] KOKKOS_FUNCTION void forward(long item, int channel) const {
     Vec x[product_inputs_limit], y[product_inputs_limit];
     place(item, channel).load(first, in.x, x);
     load_y(item, channel, y);
@@ -187,7 +187,7 @@ struct ProductKernel {
   }
 
   /// Adds the adjoint of y to g_y [second.size] where it is for all channels, else to memory.
-  KOKKOS_INLINE_FUNCTION void backward(long item, int channel, Vec* g_y) const {
+  [[gnu::noinline]] KOKKOS_FUNCTION void backward(long item, int channel, Vec* g_y) const {
     Vec x[product_inputs_limit], y[product_inputs_limit], g_x[product_inputs_limit];
     place(item, channel).load(first, in.x, x);
     load_y(item, channel, y);

@@ -30,10 +30,11 @@ KOKKOS_INLINE_FUNCTION void multiply_rows(int columns, const typename A::Real* c
 }  // namespace small_matrix_detail
 
 /// out[r][s] = sum_k c[r row_step + k column_step] v[k][s] for r < rows, k < columns, s < S. The matrix or its
-/// transpose, by the steps.
+/// transpose, by the steps. Not inlined, here and in the larger steps: a call is cheap beside the work, copies are slow
+/// to compile.
 template <class A, int S>
-KOKKOS_INLINE_FUNCTION void multiply(int rows, int columns, const typename A::Real* c, int row_step, int column_step,
-                                     const typename A::Vec* v, typename A::Vec* out) {
+[[gnu::noinline]] KOKKOS_FUNCTION void multiply(int rows, int columns, const typename A::Real* c, int row_step,
+                                                int column_step, const typename A::Vec* v, typename A::Vec* out) {
   using small_matrix_detail::multiply_rows;
   int r = 0;
   if constexpr (!A::dual) {  // a dual fills twice the registers

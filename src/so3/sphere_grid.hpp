@@ -60,7 +60,8 @@ struct AlphaTransform {
   KOKKOS_INLINE_FUNCTION int mirrored() const { return (n - 1) / 2; }
 
   template <class A>
-  KOKKOS_INLINE_FUNCTION void to_angles(int l, const typename A::Vec* coefficients, typename A::Vec* field) const {
+  [[gnu::noinline]] KOKKOS_FUNCTION void to_angles(int l, const typename A::Vec* coefficients,
+                                                   typename A::Vec* field) const {
     typename A::Vec odd[grid_alpha_limit + 1];
     multiply<A, 2>(n / 2 + 1, l + 1, cosine.data(), columns, 1, coefficients, field);
     if (l == 0) {
@@ -79,7 +80,7 @@ struct AlphaTransform {
   }
   /// The transpose; the field is overwritten.
   template <class A>
-  KOKKOS_INLINE_FUNCTION void to_orders(int l, typename A::Vec* field, typename A::Vec* coefficients) const {
+  [[gnu::noinline]] KOKKOS_FUNCTION void to_orders(int l, typename A::Vec* field, typename A::Vec* coefficients) const {
     typename A::Vec odd[grid_alpha_limit + 1];
     for (int j = 1; j <= mirrored(); ++j) {
       for (int s = 0; s < 2; ++s) {
@@ -92,10 +93,10 @@ struct AlphaTransform {
   }
 };
 
-/// The step along beta between the blocks of one operand (1xl of natural parity, different l) and the orders at all pairs
-/// of nodes, [pair][order][node], before it is copied to where kernels read it. For each m, blocks with l + m even and
-/// odd are apart: the values at mirrored nodes are even + odd and even - odd. Values and integrals each are one matrix
-/// [pairs][blocks] or the product of two, [pairs][waves] [waves][blocks].
+/// The step along beta between the blocks of one operand (1xl of natural parity, different l) and the orders at all
+/// pairs of nodes, [pair][order][node], before it is copied to where kernels read it. For each m, blocks with l + m
+/// even and odd are apart: the values at mirrored nodes are even + odd and even - odd. Values and integrals each are
+/// one matrix [pairs][blocks] or the product of two, [pairs][waves] [waves][blocks].
 struct BetaTables {
   struct Chain {
     int waves = 0;      ///< 0: one matrix
@@ -162,8 +163,8 @@ struct BetaTransform {
 
  private:
   template <class A>
-  KOKKOS_INLINE_FUNCTION void spread(Chain BetaTables::Class::*which, const typename A::Vec* x,
-                                     typename A::Vec* orders) const {
+  [[gnu::noinline]] KOKKOS_FUNCTION void spread(Chain BetaTables::Class::*which, const typename A::Vec* x,
+                                                typename A::Vec* orders) const {
     using Vec = typename A::Vec;
     for (int m = 0; m <= l_max; ++m) {
       Vec nodes[2][2 * grid_pairs_limit];
@@ -194,8 +195,8 @@ struct BetaTransform {
   }
 
   template <class A, bool add>
-  KOKKOS_INLINE_FUNCTION void collect(Chain BetaTables::Class::*which, const typename A::Vec* orders,
-                                      typename A::Vec* z) const {
+  [[gnu::noinline]] KOKKOS_FUNCTION void collect(Chain BetaTables::Class::*which, const typename A::Vec* orders,
+                                                 typename A::Vec* z) const {
     using Vec = typename A::Vec;
     for (int m = 0; m <= l_max; ++m) {
       Vec nodes[2][2 * grid_pairs_limit];

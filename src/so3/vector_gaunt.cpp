@@ -47,8 +47,8 @@ OperandTables make_tables(const Irreps& irreps, bool axial) {
   for (const Irrep& b : irreps.blocks()) {
     const std::vector<int> degrees = degrees_of(b, axial);
     require(b.mul == 1 && !degrees.empty() && degrees.back() <= 16,
-            "The vector Gaunt product has blocks 1xl up to l = 15, {} without 0{}: found '{}'.", axial ? "z" : "x and y",
-            axial ? 'e' : 'o', irreps.text());
+            "The vector Gaunt product has blocks 1xl up to l = 15, {} without 0{}: found '{}'.",
+            axial ? "z" : "x and y", axial ? 'e' : 'o', irreps.text());
     for (int l : degrees) {
       t.l_max = std::max(t.l_max, l);
       t.slots.push_back({component, 2 * b.l + 1, static_cast<int>(t.terms.size()), 0});
@@ -166,8 +166,8 @@ struct VectorGauntCore {
 
   /// The field of z in harmonics [axis][harmonics].
   template <class A>
-  KOKKOS_INLINE_FUNCTION void product(const typename A::Vec* of_x, const typename A::Vec* of_y,
-                                      typename A::Vec* fields) const {
+  [[gnu::noinline]] KOKKOS_FUNCTION void product(const typename A::Vec* of_x, const typename A::Vec* of_y,
+                                                 typename A::Vec* fields) const {
     using Vec = typename A::Vec;
     Vec of_z[3 * out_orders];
     for (int p = 0; p < x.beta.pairs; ++p) {
@@ -189,8 +189,7 @@ struct VectorGauntCore {
     to_orders<A>(y, ys, w, of_y);
     product<A>(of_x, of_y, fields);
     for (int k = 0; k < outputs; ++k) zs.set(k, A::zero());
-    z.template from_fields<A>(fields,
-                              [&](int weight, int k, const Vec& value) { zs.add(k, w.times(weight, value)); });
+    z.template from_fields<A>(fields, [&](int weight, int k, const Vec& value) { zs.add(k, w.times(weight, value)); });
   }
 
   template <class A, class W, class Z>
@@ -202,8 +201,8 @@ struct VectorGauntCore {
     to_orders<A>(y, ys, w, of_y);
     if (g_w) {
       product<A>(of_x, of_y, fields);
-      z.template from_fields<A>(
-          fields, [&](int weight, int k, const Vec& value) { g_w->add(weight, g_zs.get(k) * value); });
+      z.template from_fields<A>(fields,
+                                [&](int weight, int k, const Vec& value) { g_w->add(weight, g_zs.get(k) * value); });
     }
     z.template to_fields<A>(g_zs.data, w, fields);
     for (int a = 0; a < 3; ++a) z.beta.template project_adjoint<A>(fields + a * z.harmonics, of_z + a * out_orders);
@@ -252,7 +251,8 @@ std::unique_ptr<TensorProduct> vector_gaunt_product(const Irreps& first, const I
   for (const OperandTables* t : {&x, &y, &z}) {
     const BetaTables beta = legendre_tables(harmonics_irreps(t->l_max), source.grid);
     const long steps = t == &z ? beta.integrals_multiplications() : beta.values_multiplications();
-    multiplications += static_cast<long>(t->terms.size()) + 3 * (steps + alpha_multiplications(t->l_max, n, beta.pairs));
+    multiplications +=
+        static_cast<long>(t->terms.size()) + 3 * (steps + alpha_multiplications(t->l_max, n, beta.pairs));
     tables += static_cast<long>(t->terms.size() + beta.numbers.size());
     if (t == &z) multiplications += 12L * beta.pairs * n;
   }
