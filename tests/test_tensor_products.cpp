@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "core/error.hpp"
 #include "io/hdf5.hpp"
@@ -155,17 +156,16 @@ TEST(GauntFactor, IsTheClosedFormOf3j) {
   }
 }
 
-/// The mean over the sphere of f(x) g(y) Y, on a Gauss-Chebyshev-free grid of random rotations of an icosahedral-like
-/// kind: a plain product grid of many more points than needed, midpoint in alpha and Clenshaw-Curtis in beta.
+/// The mean over the sphere of f(x) g(y) Y on a grid of another kind, with many more points than needed: Fejer's rule
+/// in beta, midpoints in alpha.
 std::vector<double> gaunt_by_quadrature(int L1, int L2, int L3, const std::vector<double>& x,
                                         const std::vector<double>& y) {
   const int n = 40;
   std::vector<double> z(harmonics_size(L3), 0.0);
   for (int b = 0; b < 2 * n; ++b) {
-    // Fejer's first rule: nodes cos(theta_b), weights from the moments of sin(theta).
     const double theta = std::numbers::pi * (b + 0.5) / (2 * n);
     double weight = 1;
-    for (int k = 1; k <= n; ++k) weight -= 2 * std::cos(2 * k * theta) / (4.0 * k * k - 1) * (k == n ? 1.0 : 1.0);
+    for (int k = 1; k <= n; ++k) weight -= 2 * std::cos(2 * k * theta) / (4.0 * k * k - 1);
     weight /= 2 * n;
     for (int a = 0; a < n; ++a) {
       const double alpha = 2 * std::numbers::pi * (a + 0.3) / n, s = std::sin(theta);

@@ -59,7 +59,8 @@ Product make_full(ProductSetting setting, int L) {
   return full_product(x, x);
 }
 Product make_exact(ProductSetting setting, int L) {
-  const auto [x, z] = operands(setting, L, Parity::natural, Parity::both);
+  const bool one = setting == ProductSetting::siso;  // then what the Gaunt products have, too
+  const auto [x, z] = operands(setting, L, Parity::natural, one ? Parity::natural : Parity::both);
   return exact_product(x, x, z);
 }
 Product make_gaunt_paths(ProductSetting setting, int L) {

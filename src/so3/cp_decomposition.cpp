@@ -60,7 +60,7 @@ class Descent {
       for (int k = 0; k < f_[mode].size(); ++k) f_[mode].data()[k] = random.normal();
     }
     norm_ = unfolded[0].norm();
-    const double scale = std::cbrt(norm_ / residual_free_norm());
+    const double scale = std::cbrt(norm_ / model_norm());
     for (Matrix& m : f_) m *= scale;
   }
 
@@ -91,7 +91,7 @@ class Descent {
     f_[mode] = normal.ldlt().solve(right.transpose()).transpose();
   }
   double measure() const { return (unfolded_[0] - f_[0] * column_products(f_[1], f_[2]).transpose()).norm() / norm_; }
-  double residual_free_norm() const { return (f_[0] * column_products(f_[1], f_[2]).transpose()).norm(); }
+  double model_norm() const { return (f_[0] * column_products(f_[1], f_[2]).transpose()).norm(); }
 
   const std::array<Matrix, 3>& unfolded_;
   Factors f_;

@@ -98,13 +98,8 @@ std::unique_ptr<TensorProduct> gaunt_fourier_product(const Irreps& first, const 
   require(n < 2 * grid_pairs_limit && n_alpha <= grid_alpha_limit,
           "A Fourier product has up to {} x {} points, asked for {} x {}.", 2 * grid_pairs_limit - 1, grid_alpha_limit,
           n, n_alpha);
-  const GauntSource source{fourier_tables(first, n, n_alpha),
-                           fourier_tables(second, n, n_alpha),
-                           fourier_tables(out, n, n_alpha),
-                           n_alpha,
-                           ProductBlocks(first),
-                           ProductBlocks(second),
-                           ProductBlocks(out)};
+  const GauntSource source{fourier_tables(first, n, n_alpha), fourier_tables(second, n, n_alpha),
+                           fourier_tables(out, n, n_alpha), n_alpha};
   return make_gaunt_product(first, second, out, source);
 }
 

@@ -8,9 +8,8 @@ namespace isotrope {
 std::unique_ptr<TensorProduct> gaunt_grid_product(const Irreps& first, const Irreps& second, const Irreps& out,
                                                   const SphereGrid& grid) {
   for (const Irreps* irreps : {&first, &second, &out}) check_scalar_field(*irreps);
-  const GauntSource source{
-      legendre_tables(first, grid), legendre_tables(second, grid), legendre_tables(out, grid), grid.n_alpha,
-      ProductBlocks(first),         ProductBlocks(second),         ProductBlocks(out)};
+  const GauntSource source{legendre_tables(first, grid), legendre_tables(second, grid), legendre_tables(out, grid),
+                           grid.n_alpha};
   return make_gaunt_product(first, second, out, source);
 }
 

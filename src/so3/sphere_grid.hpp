@@ -6,7 +6,6 @@
 
 #include "core/irreps.hpp"
 #include "core/kokkos_ext.hpp"
-#include "so3/product_driver.hpp"
 #include "so3/small_matrix.hpp"
 
 /// Functions on the sphere, f = sum x_lm Y_lm, on a grid: Gauss-Legendre nodes in cos(beta) (beta from the polar axis
