@@ -44,7 +44,7 @@ def copy_case(source, target, with_intermediates):
         put(target, name, values.astype(np.int32) if values.dtype.kind in "iu" else values)
     for name in INTERMEDIATE if with_intermediates else []:
         if name in source["intermediate"]:
-            put(target, f"intermediate/{name}", source["intermediate"][name][()])
+            put(target, "intermediate/" + name.replace("/", "."), source["intermediate"][name][()])
 
 
 def copy_training(source, target, state, mode, with_gradient):

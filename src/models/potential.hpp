@@ -28,6 +28,7 @@ struct PotentialInfo {
   std::vector<double> atomic_energies;  ///< [elements] E0, eV
   double cutoff = 0;                    ///< Å
   Symmetry symmetry = Symmetry::o3;
+  bool smooth_cutoff = true;          ///< energy and forces have no jump where an atom crosses the cutoff
   bool gradient_forces = true;        ///< evaluate() gives dE/dr
   bool direct_forces = false;         ///< evaluate() gives direct forces
   Forces forces = Forces::gradient;   ///< which of them are the model's answer
