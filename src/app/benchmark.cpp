@@ -60,7 +60,7 @@ Timing time_evaluation(const Potential& potential, const Graph& graph, int repea
   std::vector<Vec3> forces;
   return time_repeats(repeats, [&] {
     potential.evaluate(graph, halo, *workspace, result);
-    assemble_forces(graph, result.dE_dr, forces);
+    if (!result.dE_dr.empty()) assemble_forces(graph, result.dE_dr, forces);
   });
 }
 
@@ -120,6 +120,7 @@ nlohmann::json measure(const BenchmarkOptions& options) {
   nlohmann::json json = {{"model", options.model.model()},
                          {"data", options.model.data()},
                          {"precision", options.model.precision_name()},
+                         {"forces", name_of(potential->info().forces)},
                          {"radial", tables ? "tabulated" : "exact"},
                          {"structures", structures.size()},
                          {"atoms", graph.owned},

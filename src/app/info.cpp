@@ -40,6 +40,14 @@ const char* symmetry_text(Symmetry symmetry) {
                                      : "none built in";
 }
 
+/// The kinds of forces that a model gives, its answer first.
+std::vector<std::string> kinds_of_forces(const PotentialInfo& info) {
+  std::vector<std::string> kinds{name_of(info.forces)};
+  if (info.gradient_forces && info.direct_forces)
+    kinds.push_back(name_of(info.forces == Forces::direct ? Forces::gradient : Forces::direct));
+  return kinds;
+}
+
 /// What only the potential itself knows.
 PotentialInfo info_of(const std::string& path, const ModelRecord& record) {
   KokkosScope kokkos;
@@ -59,6 +67,8 @@ void print_model(const std::string& path, const JsonOutput& output) {
   json["architecture"] = record.architecture;
   json["cutoff_angstrom"] = record.cutoff;
   json["symmetry"] = symmetry_name(info.symmetry);
+  json["forces"] = kinds_of_forces(info);
+  json["smooth_cutoff"] = info.smooth_cutoff;
   json["message_passing_layers"] = info.message_passing_layers;
   json["parameters"] = record.parameters.size();
   json["hyperparameters"] = record.hyperparameters;
@@ -77,8 +87,9 @@ void print_model(const std::string& path, const JsonOutput& output) {
   fmt::print("model         {}\n", path);
   fmt::print("architecture  {}\n", record.architecture);
   fmt::print("elements, E0  {} eV\n", fmt::join(energies, ", "));
-  fmt::print("cutoff        {} Å\n", record.cutoff);
+  fmt::print("cutoff        {} Å{}\n", record.cutoff, info.smooth_cutoff ? "" : ", where energy and forces jump");
   fmt::print("symmetry      {}\n", symmetry_text(info.symmetry));
+  fmt::print("forces        {}\n", fmt::join(kinds_of_forces(info), ", "));
   fmt::print("layers        {} that pass messages between atoms\n", info.message_passing_layers);
   fmt::print("parameters    {} in {} arrays\n", record.parameters.size(), record.parameters.entries().size());
   for (const auto& [key, value] : record.hyperparameters.items()) fmt::print("  {:<20}{}\n", key, value.dump());

@@ -143,6 +143,18 @@ KOKKOS_INLINE_FUNCTION Dual<X> sqrt(const Dual<X>& a) {
   return {s, a.t / (s + s)};
 }
 template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> exp(const Dual<X>& a) {
+  using std::exp;
+  const X e = exp(a.v);
+  return {e, e * a.t};
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> tanh(const Dual<X>& a) {
+  using std::tanh;
+  const X y = tanh(a.v);
+  return {y, (X(1) - y * y) * a.t};
+}
+template <class X>
 KOKKOS_INLINE_FUNCTION Dual<X> sin(const Dual<X>& a) {
   using std::cos;
   using std::sin;

@@ -6,6 +6,7 @@
 #include "core/nearest.hpp"
 #include "models/mace.hpp"
 #include "models/potential.hpp"
+#include "models/tdn.hpp"
 
 namespace isotrope {
 namespace {
@@ -17,7 +18,8 @@ struct Architecture {
 
 /// Here an architecture is added.
 const std::map<std::string, Architecture>& registry() {
-  static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}}};
+  static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}},
+                                                          {"tdn", {create_tdn, make_tdn}}};
   return known;
 }
 

@@ -136,10 +136,11 @@ PenaltyConfig read_penalty(YamlSection& loss, const std::string& key, bool vecto
   PenaltyConfig penalty;
   YamlSection section = loss.section(key);
   std::vector<std::string> kinds{"mse", "mae", "huber"};
-  if (vectors) kinds.push_back("norm");
+  if (vectors) kinds.insert(kinds.end(), {"norm", "rmse"});
   const std::string kind = section.has("kind") ? section.choice("kind", kinds) : "mse";
   if (kind == "mae") penalty.kind = PenaltyConfig::Kind::mae;
   if (kind == "norm") penalty.kind = PenaltyConfig::Kind::norm;
+  if (kind == "rmse") penalty.kind = PenaltyConfig::Kind::rmse;
   if (kind == "huber") {
     penalty.kind = PenaltyConfig::Kind::huber;
     penalty.delta = positive(section, "delta", penalty.delta);
@@ -152,10 +153,12 @@ void read_loss(YamlSection section, LossConfig& loss) {
   loss.energy = non_negative(section, "energy", loss.energy);
   loss.forces = non_negative(section, "forces", loss.forces);
   loss.stress = non_negative(section, "stress", loss.stress);
+  loss.direct_forces = non_negative(section, "direct_forces", loss.direct_forces);
+  if (section.has("energy_of")) loss.energy_per_atom = section.choice("energy_of", {"atom", "structure"}) == "atom";
   loss.energy_penalty = read_penalty(section, "energy_penalty", false);
   loss.forces_penalty = read_penalty(section, "forces_penalty", true);
   loss.stress_penalty = read_penalty(section, "stress_penalty", false);
-  if (loss.energy + loss.forces + loss.stress == 0)
+  if (loss.energy + loss.forces + loss.stress + loss.direct_forces == 0)
     section.refuse("energy", "all weights are 0: nothing would be trained");
   section.finish();
 }

@@ -39,16 +39,18 @@ struct DataConfig {
   int workers = 1;                            ///< threads that make graphs
 };
 
-/// How a residual enters the loss: mse x^2, mae |x|, huber (quadratic within delta), norm |F_i - F_i*| of an atom
-/// (forces only).
+/// How a residual enters the loss: mse x^2, mae |x|, huber (quadratic within delta); for forces also norm
+/// |F_i - F_i*| of an atom, and rmse sqrt(mean over the atoms i of |F_i - F_i*|^2) of a structure.
 struct PenaltyConfig {
-  enum class Kind { mse, mae, huber, norm };
+  enum class Kind { mse, mae, huber, norm, rmse };
   Kind kind = Kind::mse;
   double delta = 0.01;  ///< of huber, in the unit of the residual
 };
 
 struct LossConfig {
   double energy = 1, forces = 100, stress = 0;  ///< weights of the three terms
+  double direct_forces = 0;  ///< and of direct forces beside gradient forces, in a model that has both
+  bool energy_per_atom = true;  ///< the residual of the energy is divided by the number of atoms
   PenaltyConfig energy_penalty, forces_penalty, stress_penalty;
 };
 

@@ -62,6 +62,8 @@ Json penalty_json(const PenaltyConfig& penalty) {
       return {{"kind", "mae"}};
     case PenaltyConfig::Kind::norm:
       return {{"kind", "norm"}};
+    case PenaltyConfig::Kind::rmse:
+      return {{"kind", "rmse"}};
     case PenaltyConfig::Kind::huber:
       return {{"kind", "huber"}, {"delta", penalty.delta}};
     default:
@@ -139,6 +141,8 @@ Json identity_json(const TrainConfig& config) {
   json["loss"] = {{"energy", loss.energy},
                   {"forces", loss.forces},
                   {"stress", loss.stress},
+                  {"direct_forces", loss.direct_forces},
+                  {"energy_of", loss.energy_per_atom ? "atom" : "structure"},
                   {"energy_penalty", penalty_json(loss.energy_penalty)},
                   {"forces_penalty", penalty_json(loss.forces_penalty)},
                   {"stress_penalty", penalty_json(loss.stress_penalty)}};
