@@ -11,7 +11,7 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
   const StrictJson json(
       hyperparameters, "hyperparameters of architecture mace",
       {"hidden_irreps", "l_max", "layers", "correlation", "num_bessel", "cutoff_power", "radial_mlp", "readout_mlp",
-       "first_residual", "average_neighbours", "scale", "shift", "activation_norm", "pair_energy"});
+       "first_residual", "average_neighbours", "scale", "shift", "activation_norm", "pair_energy", "product"});
   MaceShape s;
   const Irreps hidden = Irreps::parse(json.get<std::string>("hidden_irreps"));
   s.channels = hidden.blocks().front().mul;
@@ -37,6 +37,10 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
   s.shift = per_species(json, "shift", species);
   s.activation_norm = json.get<double>("activation_norm");
   s.pair_energy = json.get<bool>("pair_energy");
+  const std::string product = json.get<std::string>("product", "clebsch-gordan");
+  require(product == "clebsch-gordan" || product == "gaunt",
+          "{}: 'product' must be clebsch-gordan or gaunt, found '{}'", json.where(), product);
+  s.gaunt = product == "gaunt";
   s.species = species;
   s.cutoff = cutoff;
   require(s.average_neighbours > 0, "{}: 'average_neighbours' must be positive, found {}", json.where(),
