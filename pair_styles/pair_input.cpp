@@ -93,10 +93,11 @@ void choose_forces(const std::string& file, Potential& potential, const PairSett
   } catch (const Error& error) {
     fail("{}: {}: leave 'forces' out of pair_style", file, error.what());
   }
-  require(!settings.remove_net_force || potential.info().forces == Forces::direct,
-          "pair_style: net_force remove is for direct forces; those of '{}' are the gradient of its energy and sum to zero "
-          "already",
-          file);
+  require(
+      !settings.remove_net_force || potential.info().forces == Forces::direct,
+      "pair_style: net_force remove is for direct forces; those of '{}' are the gradient of its energy and sum to zero "
+      "already",
+      file);
 }
 
 std::string tabulate(Potential& potential, const PairSettings& settings) {
@@ -113,8 +114,9 @@ std::string describe(const std::vector<std::string>& words, const PotentialInfo&
                   info.architecture, info.message_passing_layers, info.cutoff,
                   precision == Precision::double_precision ? "double" : "single");
   if (info.forces == Forces::direct) {
-    text += "isotrope: direct forces: not the derivative of the energy, so that there is no pressure and no conserved "
-            "energy\n";
+    text +=
+        "isotrope: direct forces: not the derivative of the energy, so that there is no pressure and no conserved "
+        "energy\n";
   }
   for (std::size_t k = 3; k < words.size(); ++k) text += fmt::format("isotrope: atom type {} is {}\n", k - 2, words[k]);
   return text;
@@ -126,10 +128,11 @@ PairSettings parse_pair_settings(const std::vector<std::string>& words) {
   PairSettings settings;
   for (std::size_t k = 0; k < words.size(); k += 2) {
     const std::string& keyword = words[k];
-    require(keyword == "precision" || keyword == "radial" || keyword == "charge" || keyword == "multiplicity" ||
-                keyword == "forces" || keyword == "net_force",
-            "pair_style: unknown keyword '{}'; the keywords are precision, radial, charge, multiplicity, forces, net_force",
-            keyword);
+    require(
+        keyword == "precision" || keyword == "radial" || keyword == "charge" || keyword == "multiplicity" ||
+            keyword == "forces" || keyword == "net_force",
+        "pair_style: unknown keyword '{}'; the keywords are precision, radial, charge, multiplicity, forces, net_force",
+        keyword);
     require(k + 1 < words.size(), "pair_style: {} needs a value", keyword);
     const std::string& value = words[k + 1];
     if (keyword == "precision") settings.precision = parse_precision(value);

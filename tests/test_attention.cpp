@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The layers of TDN: derivatives of norm, gate, radial network, Gaussians, attention over neighbours and the embedding of
-// the degree, with channels that fill lanes and channels that do not.
+// The layers of TDN: derivatives of norm, gate, radial network, Gaussians, attention over neighbours and the embedding
+// of the degree, with channels that fill lanes and channels that do not.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -42,7 +42,8 @@ std::vector<double> live_rows(const View<typename A::Real>& w, long rows, int li
   return out;
 }
 
-// ---- atoms -----------------------------------------------------------------------------------------------------------
+// ---- atoms
+// -----------------------------------------------------------------------------------------------------------
 
 struct NormCase : LayerCase {
   static constexpr int atoms = 3, L = 2;
@@ -126,7 +127,8 @@ TEST(Attention, Gate) {
   check_layer(GateCase{});
 }
 
-// ---- radial functions ------------------------------------------------------------------------------------------------
+// ---- radial functions
+// ------------------------------------------------------------------------------------------------
 
 struct NormedMlpCase : LayerCase {
   static constexpr int edges = 4, in = 3, hidden = 21, out = 5;
@@ -197,7 +199,8 @@ TEST(Attention, NormedMlp) {
   check_layer(NormedMlpCase{});
 }
 
-// ---- edges -----------------------------------------------------------------------------------------------------------
+// ---- edges
+// -----------------------------------------------------------------------------------------------------------
 
 /// Four receivers, the second without edges; seven senders, the last three of them ghosts.
 const std::vector<long> first{0, 4, 4, 5, 9};
@@ -292,8 +295,8 @@ struct MessageCase : EdgeCase {
       AttentionAdjoint<A> adjoint;
       adjoint.radial = g_radial.data();
       adjoint.couplings = A::dual ? nullptr : g_couplings.data();
-      edge_messages_backward<A>(padded_shape<A>(), e, source, target, adjoint,
-                                features<A>(all<A>(), senders, g_source), features<A>(all<A>(), rows, g_target));
+      edge_messages_backward<A>(padded_shape<A>(), e, source, target, adjoint, features<A>(all<A>(), senders, g_source),
+                                features<A>(all<A>(), rows, g_target));
     });
     Numbers out = read<A>(shape_of(all<A>(), senders), g_source);
     append(out, read<A>(shape_of(all<A>(), rows), g_target));

@@ -121,7 +121,8 @@ TEST_P(TdnParity, EachKindOfForcesAlone) {
   }
 }
 
-// ---- intermediates ---------------------------------------------------------------------------------------------------
+// ---- intermediates
+// ---------------------------------------------------------------------------------------------------
 
 using A = Plain<double>;
 
@@ -152,7 +153,8 @@ class Passed {
   std::vector<double> nodes(const double* data, int channels) const {
     std::vector<double> out;
     for (int atom = 0; atom < rows.rows; ++atom) {
-      for (int i = 0; i < d(); ++i) append_row(out, data + row_of(rows.rows, rows.row_of[atom], i, 0) * pad(), channels);
+      for (int i = 0; i < d(); ++i)
+        append_row(out, data + row_of(rows.rows, rows.row_of[atom], i, 0) * pad(), channels);
     }
     return out;
   }

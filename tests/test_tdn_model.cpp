@@ -20,8 +20,8 @@ namespace {
 using Verdict = CheckResult::Verdict;
 
 nlohmann::json small_config(const char* forces = "both", int l_max = 1) {
-  return {{"architecture", "tdn"}, {"cutoff", 4.5},      {"channels", 12},  {"layers", 2},      {"heads", 2},
-          {"num_gaussians", 9},    {"l_max", l_max},     {"radial_mlp", {7, 10}}, {"forces", forces}};
+  return {{"architecture", "tdn"}, {"cutoff", 4.5},  {"channels", 12},        {"layers", 2},     {"heads", 2},
+          {"num_gaussians", 9},    {"l_max", l_max}, {"radial_mlp", {7, 10}}, {"forces", forces}};
 }
 DataStatistics statistics() {
   return {{1, 6, 7, 8, 16, 17}, {-13.5, -1030, -1480, -2040.25, -10800, -12500}, 9.5, 1.25};
@@ -55,15 +55,16 @@ std::vector<NamedStructure> molecules() {
   return out;
 }
 
-// ---- create_tdn ------------------------------------------------------------------------------------------------------
+// ---- create_tdn
+// ------------------------------------------------------------------------------------------------------
 
 TEST(CreateTdn, HasTheAuthorsNumberOfParameters) {
   // Their 80 columns of elements are ours of the data, and the bias of the force projection acts on nothing.
   for (const auto& [channels, layers, gaussians, expected] :
        {std::array{128, 4, 128, 883332}, {256, 6, 256, 4476676}, {16, 2, 16, 35124}}) {
-    const nlohmann::json config{{"architecture", "tdn"},      {"cutoff", 4.5}, {"channels", channels},
-                                {"layers", layers},           {"forces", "both"}, {"num_gaussians", gaussians},
-                                {"cutoff_power", 0},          {"logit_bound", 0.0}};
+    const nlohmann::json config{{"architecture", "tdn"}, {"cutoff", 4.5},     {"channels", channels},
+                                {"layers", layers},      {"forces", "both"},  {"num_gaussians", gaussians},
+                                {"cutoff_power", 0},     {"logit_bound", 0.0}};
     EXPECT_EQ(static_cast<int>(fresh(config).parameters.size()), expected - (80 - 6) * channels - 1);
   }
 }
@@ -85,12 +86,14 @@ TEST(CreateTdn, RefusesWhatItDoesNotKnow) {
   nlohmann::json config = small_config();
   config["coupling"] = "cp";
   config["parity"] = false;
-  EXPECT_EQ(error_of(config),
-            "model: 'coupling' cp needs the factors of an imported model: a fresh one has the exact tensor, which costs "
-            "less");
+  EXPECT_EQ(
+      error_of(config),
+      "model: 'coupling' cp needs the factors of an imported model: a fresh one has the exact tensor, which costs "
+      "less");
 }
 
-// ---- physics ---------------------------------------------------------------------------------------------------------
+// ---- physics
+// ---------------------------------------------------------------------------------------------------------
 
 void expect_physics(const Potential& potential, Precision precision) {
   for (const CheckResult& r : check_physics(checked(potential, precision), molecules(), true)) {
@@ -149,7 +152,8 @@ TEST(TdnPhysics, InfoSaysWhatIsClaimed) {
 }
 
 TEST(TdnPhysics, AKindOfForcesThatIsNotThereIsRefused) {
-  for (const auto& [has, asked, other] : {std::array{"gradient", "direct", "gradient"}, {"direct", "gradient", "direct"}}) {
+  for (const auto& [has, asked, other] :
+       {std::array{"gradient", "direct", "gradient"}, {"direct", "gradient", "direct"}}) {
     const auto potential = make_potential(fresh(small_config(has)), Precision::double_precision);
     try {
       potential->use_forces(std::string(asked) == "direct" ? Forces::direct : Forces::gradient);
@@ -181,7 +185,8 @@ TEST(TdnPhysics, TablesAreWithinTheirTolerance) {
   EXPECT_EQ(check_forces(b, molecules()).verdict, Verdict::pass);
 }
 
-// ---- gradients of a loss ---------------------------------------------------------------------------------------------
+// ---- gradients of a loss
+// ---------------------------------------------------------------------------------------------
 
 /// Molecules of different sizes, one of them with an atom out of reach of the others.
 Batch labelled_batch(std::vector<NamedStructure>& structures, const ModelRecord& record) {
@@ -267,15 +272,17 @@ TEST(TdnGradient, LossesThatTheModelCannotHaveAreRefused) {
     }
     return "no error";
   };
-  EXPECT_EQ(error("direct", loss_of(1, 0, 1)),
-            "loss.stress: the model has direct forces, for which there is no stress: set it to 0, or train a model with "
-            "gradient forces");
+  EXPECT_EQ(
+      error("direct", loss_of(1, 0, 1)),
+      "loss.stress: the model has direct forces, for which there is no stress: set it to 0, or train a model with "
+      "gradient forces");
   EXPECT_EQ(error("direct", loss_of(1, 1)),
             "loss.direct_forces is the weight of direct forces beside gradient forces, and the model has direct forces "
             "alone: set it to 0, or train a model with both");
 }
 
-// ---- chunks of receivers ---------------------------------------------------------------------------------------------
+// ---- chunks of receivers
+// ---------------------------------------------------------------------------------------------
 
 struct Outputs {
   std::vector<double> energy, force, g_r, gradient;

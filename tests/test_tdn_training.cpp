@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Training TDN against the authors' program: gradients of its loss (L1 of the energy and RMSE of the forces of a molecule)
-// with either kind of forces, and the losses of ten steps of Adam.
+// Training TDN against the authors' program: gradients of its loss (L1 of the energy and RMSE of the forces of a
+// molecule) with either kind of forces, and the losses of ten steps of Adam.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -63,8 +63,8 @@ CheckResult check_translation(const CheckedPotential& potential, Structures stru
 /// Two copies out of reach of each other (for cells: a cell of twice the length) have twice the energy and the same
 /// forces.
 CheckResult check_extensivity(const CheckedPotential& potential, Structures structures);
-/// Forces sum to zero, and for molecules their torque too where the model is invariant under rotation; a note for direct
-/// forces.
+/// Forces sum to zero, and for molecules their torque too where the model is invariant under rotation; a note for
+/// direct forces.
 CheckResult check_net_force(const CheckedPotential& potential, Structures structures);
 /// Energy and forces have no jump where a pair crosses the cutoff, beyond what their slopes explain: dimers of all
 /// elements that occur, and atoms moved through the cutoff of another in the structures. A note for a model that claims

@@ -44,8 +44,8 @@ void add_bias_gradient(long rows, int pad, const typename A::Real* gy, typename 
                BiasGradient<A>{rows, pad, gy, weight_gradient});
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                    \
-  template void add_bias<A>(long, int, const A::Real*, A::Real*);  \
+#define ISOTROPE_INSTANTIATE(A)                                   \
+  template void add_bias<A>(long, int, const A::Real*, A::Real*); \
   template void add_bias_gradient<A>(long, int, const A::Real*, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)

@@ -130,10 +130,10 @@ void normalise_backward(const ComponentNorm& norm, const typename A::Real* weigh
             NormaliseBackward<A>{weights + norm.gain, g_gain, g_bias, x, gy, gx});
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                                  \
-  template void normalise<A>(const ComponentNorm&, const A::Real*, const Features<A>&, const Features<A>&);      \
-  template void normalise_backward<A>(const ComponentNorm&, const A::Real*, const Features<A>&,                  \
-                                      const Features<A>&, const Features<A>&, A::Real*);
+#define ISOTROPE_INSTANTIATE(A)                                                                                     \
+  template void normalise<A>(const ComponentNorm&, const A::Real*, const Features<A>&, const Features<A>&);         \
+  template void normalise_backward<A>(const ComponentNorm&, const A::Real*, const Features<A>&, const Features<A>&, \
+                                      const Features<A>&, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)

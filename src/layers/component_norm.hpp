@@ -3,8 +3,8 @@
 #include "layers/layout.hpp"
 
 /// Equivariant layer norm, one norm for each degree (EquiformerV2's "component" normalisation): scalars are centred by
-/// their mean over channels; then of each l the mean over channels of (the mean over its 2l+1 components of x^2) is n_l,
-/// and y = x (n_l + 1e-5)^(-1/2) gain[l, channel], plus bias[channel] for scalars.
+/// their mean over channels; then of each l the mean over channels of (the mean over its 2l+1 components of x^2) is
+/// n_l, and y = x (n_l + 1e-5)^(-1/2) gain[l, channel], plus bias[channel] for scalars.
 namespace isotrope {
 
 /// Where gain [blocks][pad] and bias [pad] lie in the prepared weights.

@@ -23,7 +23,6 @@ template <class A>
 void add_counted_bias(const Features<A>& y, long rows, const typename A::Num* count, const typename A::Real* bias);
 template <class A>
 void add_counted_bias_backward(const Features<A>& g_y, long rows, const typename A::Num* count,
-                               const typename A::Real* bias, typename A::Num* g_count,
-                               typename A::Real* bias_gradient);
+                               const typename A::Real* bias, typename A::Num* g_count, typename A::Real* bias_gradient);
 
 }  // namespace isotrope

@@ -124,7 +124,8 @@ struct Attend {
   KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
     const int t = e.row_begin + item;
     team.for_blocks(shape.pad / lane_width<T>, [&](int b) {
-      for (int k = shape.out_begin; k < shape.out_end; ++k) A::store(place(t, k) + b * lane_width<T>, shape.pad, A::zero());
+      for (int k = shape.out_begin; k < shape.out_end; ++k)
+        A::store(place(t, k) + b * lane_width<T>, shape.pad, A::zero());
     });
     for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
       team.for_blocks(shape.pad / lane_width<T>, [&](int b) { add_edge(t, k, b * lane_width<T>); });
@@ -136,7 +137,8 @@ struct Attend {
   KOKKOS_INLINE_FUNCTION void add_edge(int t, long k, int c) const {
     const int pad = shape.pad;
     const T* row = e.scalars + k * 3 * pad * A::rows + c;
-    const Vec scale = head_lane<A>(shape, e.weight + k * shape.heads, c) * A::load(e.radial + k * pad * A::rows + c, pad);
+    const Vec scale =
+        head_lane<A>(shape, e.weight + k * shape.heads, c) * A::load(e.radial + k * pad * A::rows + c, pad);
     const Vec open = scale * sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
     Vec u[D];
     u[0] = scale * silu(plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)));
@@ -179,12 +181,12 @@ void attend(const AttentionShape& shape, const AttentionEdges<A>& e, const Atten
   });
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                                       \
-  template void edge_messages<A>(const AttentionShape&, const AttentionEdges<A>&, const Features<A>&,                 \
-                                 const Features<A>&);                                                                 \
-  template void attention_weights<A>(const AttentionShape&, const AttentionEdges<A>&,                                 \
-                                     const AttentionWeights<A::Real>&);                                               \
-  template void attend<A>(const AttentionShape&, const AttentionEdges<A>&, const AttentionWeights<A::Real>&,          \
+#define ISOTROPE_INSTANTIATE(A)                                                                              \
+  template void edge_messages<A>(const AttentionShape&, const AttentionEdges<A>&, const Features<A>&,        \
+                                 const Features<A>&);                                                        \
+  template void attention_weights<A>(const AttentionShape&, const AttentionEdges<A>&,                        \
+                                     const AttentionWeights<A::Real>&);                                      \
+  template void attend<A>(const AttentionShape&, const AttentionEdges<A>&, const AttentionWeights<A::Real>&, \
                           const Features<A>&);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)

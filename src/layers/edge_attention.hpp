@@ -2,8 +2,9 @@
 #pragma once
 #include "layers/layout.hpp"
 
-/// Attention over the neighbours of an atom with equivariant values, as in TDN (and, with other products, in Equiformer).
-/// An edge s -> t with matrix G (edge_product.hpp), radial weights w[channel] and envelope f (1 where there is none):
+/// Attention over the neighbours of an atom with equivariant values, as in TDN (and, with other products, in
+/// Equiformer). An edge s -> t with matrix G (edge_product.hpp), radial weights w[channel] and envelope f (1 where
+/// there is none):
 ///
 ///   message   m = w G^T (source[s] + target[t])
 ///   linear    (q, v0, g) = m_0 W3 + b3,  v_i = m_i W1 for the components i of l >= 1          (GEMMs of the model)
@@ -20,10 +21,10 @@ namespace isotrope {
 
 struct AttentionShape {
   int channels = 0, pad = 0, heads = 1;
-  int d = 1;                   ///< components of features, (l_max + 1)^2: 4, 9 or 16
+  int d = 1;                       ///< components of features, (l_max + 1)^2: 4, 9 or 16
   int out_begin = 0, out_end = 1;  ///< components of `out` that are wanted
-  double bound = 0;            ///< of the logits; 0: none
-  bool self = false;           ///< whether the receiver itself takes a share
+  double bound = 0;                ///< of the logits; 0: none
+  bool self = false;               ///< whether the receiver itself takes a share
 };
 
 /// Edges [edge_begin, edge_begin + edges) of the receivers [row_begin, row_end) and what is kept of them. Arrays of the
@@ -73,10 +74,10 @@ void attend(const AttentionShape& shape, const AttentionEdges<A>& e, const Atten
 template <class A>
 struct AttentionAdjoint {
   using T = typename A::Real;
-  T* radial = nullptr;            ///< [edge][row][pad]: written by attend_backward, added to by edge_messages_backward
+  T* radial = nullptr;  ///< [edge][row][pad]: written by attend_backward, added to by edge_messages_backward
   typename A::Num* weight = nullptr;  ///< [edge][heads], scratch
-  T* couplings = nullptr;         ///< [edge of the graph][d][d], added; plain numbers only, none where null
-  double* envelope = nullptr;     ///< [edge of the graph], added; plain numbers only, none where null
+  T* couplings = nullptr;             ///< [edge of the graph][d][d], added; plain numbers only, none where null
+  double* envelope = nullptr;         ///< [edge of the graph], added; plain numbers only, none where null
 };
 
 /// Writes the adjoints of scalars and vectors over them.

@@ -183,11 +183,11 @@ void gaussians_weight_gradient(const GaussianBasis& basis, const typename A::Rea
                GaussiansWeightGradient<A>{basis, edges, weights, length, g_out, weight_gradient});
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                                        \
-  template void edge_lengths<A>(long, const double*, const double*, Length<A>*);                                       \
-  template void edge_envelope<A>(const BesselBasis&, long, const Length<A>*, A::Num*);                                 \
-  template void gaussians<A>(const GaussianBasis&, const A::Real*, long, const Length<A>*, A::Real*);                  \
-  template void gaussians_weight_gradient<A>(const GaussianBasis&, const A::Real*, long, const Length<A>*,             \
+#define ISOTROPE_INSTANTIATE(A)                                                                            \
+  template void edge_lengths<A>(long, const double*, const double*, Length<A>*);                           \
+  template void edge_envelope<A>(const BesselBasis&, long, const Length<A>*, A::Num*);                     \
+  template void gaussians<A>(const GaussianBasis&, const A::Real*, long, const Length<A>*, A::Real*);      \
+  template void gaussians_weight_gradient<A>(const GaussianBasis&, const A::Real*, long, const Length<A>*, \
                                              const A::Real*, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)

@@ -26,7 +26,7 @@ void edge_envelope_backward(const BesselBasis& basis, long edges, const double* 
 /// In the prepared weights w and b stand once a channel, so that gradients are lanes.
 struct GaussianBasis {
   int count = 0, pad = 0;
-  double cutoff = 1;                                 ///< Å
+  double cutoff = 1;                                    ///< Å
   std::size_t mean = 0, std = 0, scale = 0, shift = 0;  ///< where they lie, [pad] each
 };
 

@@ -25,7 +25,8 @@ class EdgeProduct {
   void contract_backward(long edges, const T* g_matrices, T* g_harmonics) const;
 
  private:
-  View<int> begin_, harmonic_;  ///< matrix entry n is the sum over begin[n] <= e < begin[n+1] of value[e] Y[harmonic[e]]
+  View<int> begin_,
+      harmonic_;  ///< matrix entry n is the sum over begin[n] <= e < begin[n+1] of value[e] Y[harmonic[e]]
   View<double> value_;
 };
 

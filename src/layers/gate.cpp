@@ -63,8 +63,8 @@ void gate_backward(const GateInput<A>& input, const Features<A>& g_u) {
                GateBackward<A>{input, g_u});
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                     \
-  template void gate<A>(const GateInput<A>&, const Features<A>&);   \
+#define ISOTROPE_INSTANTIATE(A)                                   \
+  template void gate<A>(const GateInput<A>&, const Features<A>&); \
   template void gate_backward<A>(const GateInput<A>&, const Features<A>&);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)

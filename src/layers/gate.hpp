@@ -11,8 +11,8 @@ namespace isotrope {
 template <class A>
 struct GateInput {
   typename A::Real* scalars;
-  Features<A> vectors;                ///< blocks from l = 1 on
-  const typename A::Real* bias;       ///< [2 pad]
+  Features<A> vectors;           ///< blocks from l = 1 on
+  const typename A::Real* bias;  ///< [2 pad]
 };
 
 /// u for all blocks of its layout.

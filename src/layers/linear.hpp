@@ -22,8 +22,8 @@ void linear_backward(const typename A::Real* weights, const Matrix& w, long n, c
                          ldx);
 }
 
-/// Adds the gradient of W. For duals the tangent of dE/dW, which is dL/dW: swapped rows pair up, x^T(value) gy(tangent) +
-/// x^T(tangent) gy(value). For plain numbers x^T gy, the gradient of what gy is the adjoint of; nothing where
+/// Adds the gradient of W. For duals the tangent of dE/dW, which is dL/dW: swapped rows pair up, x^T(value) gy(tangent)
+/// + x^T(tangent) gy(value). For plain numbers x^T gy, the gradient of what gy is the adjoint of; nothing where
 /// `weight_gradient` is null.
 template <class A>
 void linear_weight_gradient(const Matrix& w, long n, const typename A::Real* x, long ldx, const typename A::Real* gy,

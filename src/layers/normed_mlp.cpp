@@ -51,7 +51,8 @@ struct NormActivate {
     const RowNorm<A> norm = rows.measure(team, x + at);
     team.for_blocks(rows.blocks(), [&](int b) {
       const int c = b * lane_width<T>;
-      const typename A::Vec z = plus(times(load_weight<A>(rows.gain + c), typename A::Vec((rows.input(x + at, c) - norm.mean) * norm.inverse_spread)),
+      const typename A::Vec z = plus(times(load_weight<A>(rows.gain + c),
+                                           typename A::Vec((rows.input(x + at, c) - norm.mean) * norm.inverse_spread)),
                                      load_weight<A>(rows.shift + c));
       A::store(y + at + c, rows.pad, silu(z));
     });

@@ -11,8 +11,8 @@ namespace isotrope {
 class NormedMlp {
  public:
   struct Hidden {
-    Matrix linear;                             ///< sides padded to lanes
-    int width = 0;                             ///< live outputs
+    Matrix linear;                              ///< sides padded to lanes
+    int width = 0;                              ///< live outputs
     std::size_t bias = 0, gain = 0, shift = 0;  ///< where they lie, [linear.out] each
   };
   std::vector<Hidden> hidden;

@@ -28,7 +28,8 @@ std::vector<double> knots_of(double cutoff, int knots) {
 /// Largest errors of values and slopes in the middle of the intervals, where those of Hermite's interpolant are close
 /// to their largest (value) or at h/2 -+ h/sqrt(12) (slope; a quarter of the interval is near enough), relative to the
 /// largest value and slope.
-TableReport measure(const RadialNetwork& network, double cutoff, const std::vector<double>& knots, const SampledRadial& on_knots) {
+TableReport measure(const RadialNetwork& network, double cutoff, const std::vector<double>& knots,
+                    const SampledRadial& on_knots) {
   const int n = static_cast<int>(knots.size()), width = static_cast<int>(on_knots.values.size()) / n;
   const double h = (cutoff - first_knot) / (n - 1);
   TableReport report;

@@ -72,8 +72,7 @@ MaceTables<T> tabulate_radial(const MaceShape& shape, const Parameters& names, s
     Network network(shape, layer, weights, frequencies);
     TableReport report;
     const auto sample = [&](const std::vector<double>& distances) { return network.sample(distances); };
-    tables.layers.push_back(
-        tabulate<T>({sample, network.paths(), shape.channels}, shape.cutoff, tolerance, report));
+    tables.layers.push_back(tabulate<T>({sample, network.paths(), shape.channels}, shape.cutoff, tolerance, report));
     tables.report.include(report);
   }
   return tables;

@@ -28,12 +28,12 @@ struct PotentialInfo {
   std::vector<double> atomic_energies;  ///< [elements] E0, eV
   double cutoff = 0;                    ///< Å
   Symmetry symmetry = Symmetry::o3;
-  bool smooth_cutoff = true;          ///< energy and forces have no jump where an atom crosses the cutoff
-  bool gradient_forces = true;        ///< evaluate() gives dE/dr
-  bool direct_forces = false;         ///< evaluate() gives direct forces
-  Forces forces = Forces::gradient;   ///< which of them are the model's answer
-  int message_passing_layers = 0;  ///< how many halo exchanges a pass makes
-  int exchange_width = 0;          ///< the widest exchange, in doubles per atom (0: none)
+  bool smooth_cutoff = true;         ///< energy and forces have no jump where an atom crosses the cutoff
+  bool gradient_forces = true;       ///< evaluate() gives dE/dr
+  bool direct_forces = false;        ///< evaluate() gives direct forces
+  Forces forces = Forces::gradient;  ///< which of them are the model's answer
+  int message_passing_layers = 0;    ///< how many halo exchanges a pass makes
+  int exchange_width = 0;            ///< the widest exchange, in doubles per atom (0: none)
 };
 
 /// Scratch of one caller; reused from call to call, so that a step allocates nothing once sizes have settled.
@@ -54,11 +54,10 @@ struct Result {
 /// Derivatives of a scalar loss by the outputs of evaluate(), handed to the second pass (docs/theory.md, "forces in the
 /// loss").
 struct LossTangent {
-  std::vector<Vec3>
-      dr;  ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S = dL/d(stress); empty:
-           ///< no derivative of the energy is in the loss
-  std::vector<double> energy;        ///< [graphs] dL/dE
-  std::vector<Vec3> direct_forces;   ///< [owned] dL/dF of direct forces; empty: they are not in the loss
+  std::vector<Vec3> dr;  ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S =
+                         ///< dL/d(stress); empty: no derivative of the energy is in the loss
+  std::vector<double> energy;       ///< [graphs] dL/dE
+  std::vector<Vec3> direct_forces;  ///< [owned] dL/dF of direct forces; empty: they are not in the loss
 };
 
 /// One contract for the pair style, the trainer, the command line and the tests. Weights in the potential, scratch in

@@ -19,7 +19,7 @@ struct Architecture {
 /// Here an architecture is added.
 const std::map<std::string, Architecture>& registry() {
   static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}},
-                                                          {"tdn", {create_tdn, make_tdn}}};
+                                                         {"tdn", {create_tdn, make_tdn}}};
   return known;
 }
 

@@ -16,9 +16,9 @@ struct TdnWorkspace final : Workspace {
   TdnArrays<Plain<T>> plain;
   TdnArrays<WithTangent<T>> dual;
   Buffer<T> weight_gradient{"isotrope::tdn::weight_gradient"};
-  bool training = false;          ///< gradients are asked for: what evaluate() computes is worth keeping
-  Graph evaluated;                ///< what the plain arrays belong to, while training
-  std::uint64_t parameters = 0;   ///< which ones they were computed with
+  bool training = false;         ///< gradients are asked for: what evaluate() computes is worth keeping
+  Graph evaluated;               ///< what the plain arrays belong to, while training
+  std::uint64_t parameters = 0;  ///< which ones they were computed with
 };
 
 bool same_edges(const Graph& a, const Graph& b) {

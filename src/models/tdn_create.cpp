@@ -76,10 +76,10 @@ class Draw {
 }  // namespace
 
 ModelRecord create_tdn(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
-  const StrictJson checked(
-      config, "model",
-      {"architecture", "cutoff", "channels", "l_max", "layers", "heads", "num_gaussians", "radial_mlp", "coupling",
-       "parity", "cutoff_power", "logit_bound", "isolated_zero", "scale", "force_scale", "forces", "attention_dropout"});
+  const StrictJson checked(config, "model",
+                           {"architecture", "cutoff", "channels", "l_max", "layers", "heads", "num_gaussians",
+                            "radial_mlp", "coupling", "parity", "cutoff_power", "logit_bound", "isolated_zero", "scale",
+                            "force_scale", "forces", "attention_dropout"});
   require(!checked.contains("attention_dropout") || checked.at("attention_dropout") == 0,
           "model: 'attention_dropout' must be 0, found {}: this trainer drops no attention weights",
           checked.contains("attention_dropout") ? checked.at("attention_dropout").dump() : "");

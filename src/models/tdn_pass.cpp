@@ -204,7 +204,8 @@ void TdnPass<A>::block(int t) {
   linear_forward<A>(c_.weights, w.attention.project.matrix, nodes_ * d, aggregated.data, pad_, 1, middle.data, pad_);
   add_bias<A>(nodes_, pad_, c_.weights + w.attention.project.bias, middle.data);
 
-  const Features<A> normed_2 = features(arrays.normed_2, layout, nodes_), gated = features(arrays.gated, layout, nodes_);
+  const Features<A> normed_2 = features(arrays.normed_2, layout, nodes_),
+                    gated = features(arrays.gated, layout, nodes_);
   normalise<A>(w.norm_2, c_.weights, middle, normed_2);
   T* scalars = arrays.feed_scalars.reserve(nodes_ * 2 * pad_ * A::rows);
   T* vectors = arrays.feed_vectors.reserve(nodes_ * (d - 1) * pad_ * A::rows);
@@ -238,8 +239,7 @@ void TdnPass<A>::block_backward(int t, const Features<A>& g_x) {
   linear_backward<A>(c_.weights, w.feed_1.scalars, nodes_, scalars, 2 * pad_, 0, g_normed.data, pad_);
   linear_backward<A>(c_.weights, w.feed_1.vectors, nodes_ * (d - 1), vectors, pad_, 0,
                      g_normed.data + nodes_ * pad_ * A::rows, pad_);
-  normalise_backward<A>(w.norm_2, c_.weights, features(arrays.middle, layout, nodes_), g_normed, g_x,
-                        weight_gradient_);
+  normalise_backward<A>(w.norm_2, c_.weights, features(arrays.middle, layout, nodes_), g_normed, g_x, weight_gradient_);
 
   const BiasedMatrix& project = w.attention.project;
   const Features<A> aggregated = features(arrays.attention.aggregated, layout, nodes_);

@@ -28,45 +28,45 @@ struct TdnArrays {
   };
   std::vector<Block> blocks;
   Attention force;
-  Buffer<Length<A>> length;                   ///< [edges]
-  Buffer<N> harmonics, couplings, envelope;   ///< [edges][d], [edges][d][d], [edges]
-  Buffer<T> degree, degree_radial;            ///< sums over neighbours; radial weights of the chunk
-  Buffer<N> count, g_count;                   ///< [rows]
+  Buffer<Length<A>> length;                  ///< [edges]
+  Buffer<N> harmonics, couplings, envelope;  ///< [edges][d], [edges][d][d], [edges]
+  Buffer<T> degree, degree_radial;           ///< sums over neighbours; radial weights of the chunk
+  Buffer<N> count, g_count;                  ///< [rows]
   Buffer<T> out, normed, energy_before, energy_after, energy_column, force_features, force_column;
-  Buffer<double> energy;                      ///< [nodes] of the network
+  Buffer<double> energy;  ///< [nodes] of the network
   // of the chunk at hand
   Buffer<T> message, gaussians, g_gaussians, g_radial;
   Buffer<N> g_weight;
   typename NormedMlp::Scratch<A> radial;
   // adjoints
-  Buffer<N> seed, force_seed;                 ///< [nodes], [rows][3]
+  Buffer<N> seed, force_seed;  ///< [nodes], [rows][3]
   Buffer<T> g_x, g_normed, g_gated, g_aggregated, g_source, g_target, g_column, g_hidden;
   Buffer<T> g_couplings, g_harmonics;
-  Buffer<double> g_envelope, g_length, g_r;   ///< [edges], [edges], [edges][3]
+  Buffer<double> g_envelope, g_length, g_r;  ///< [edges], [edges], [edges][3]
 
   struct Chunk {
     int row_begin, row_end;
     long edge_begin, edge_end;
   };
   std::vector<Chunk> chunks;
-  bool kept = false;                 ///< whether what forward computed on the edges is there for backward
-  long chunk_numbers = 1 << 18;      ///< of a chunk with more than one receiver, in all its arrays
-  long most_kept = 1L << 26;         ///< numbers
+  bool kept = false;             ///< whether what forward computed on the edges is there for backward
+  long chunk_numbers = 1 << 18;  ///< of a chunk with more than one receiver, in all its arrays
+  long most_kept = 1L << 26;     ///< numbers
 };
 
 /// What one pass is for.
 struct TdnPurpose {
-  bool direct = false;     ///< evaluates the force head
-  bool backward = false;   ///< backward follows
-  bool edges = false;      ///< backward ends in dE/dr
+  bool direct = false;    ///< evaluates the force head
+  bool backward = false;  ///< backward follows
+  bool edges = false;     ///< backward ends in dE/dr
 };
 
 /// One pass of TDN over a graph: forward and its adjoint, written once for plain numbers (energies and dE/dr; or, with
-/// places for the gradients of weights, that of a loss on energies and direct forces) and for duals (whose adjoint gives
-/// the gradient of a loss on forces that are derivatives).
+/// places for the gradients of weights, that of a loss on energies and direct forces) and for duals (whose adjoint
+/// gives the gradient of a loss on forces that are derivatives).
 ///
-/// Nodes are the rows of the graph and then, where the energy of an atom without neighbours is subtracted, one lone atom
-/// of each species: it passes through the layers as they do.
+/// Nodes are the rows of the graph and then, where the energy of an atom without neighbours is subtracted, one lone
+/// atom of each species: it passes through the layers as they do.
 template <class A>
 class TdnPass {
  public:
@@ -110,8 +110,8 @@ class TdnPass {
   void edges_backward();
 
   /// Attention over the normed features x; the sum over neighbours is left in `out`.
-  void attention(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
-                 const Features<A>& x, const Features<A>& out);
+  void attention(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape, const Features<A>& x,
+                 const Features<A>& out);
   void attention_backward(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
                           const Features<A>& x, const Features<A>& g_out, const Features<A>& g_x);
   void sender_features(const TdnAttention& w, Attention& arrays, const Features<A>& x);

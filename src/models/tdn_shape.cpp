@@ -30,10 +30,10 @@ void read_envelope(const StrictJson& json, TdnShape& s) {
 }  // namespace
 
 TdnShape TdnShape::from(const nlohmann::json& hyperparameters, int species, double cutoff) {
-  const StrictJson json(hyperparameters, "hyperparameters of architecture tdn",
-                        {"channels", "l_max", "layers", "heads", "num_gaussians", "radial_mlp", "coupling", "parity",
-                         "cutoff_power", "logit_bound", "isolated_zero", "average_neighbours", "scale", "force_scale",
-                         "forces"});
+  const StrictJson json(
+      hyperparameters, "hyperparameters of architecture tdn",
+      {"channels", "l_max", "layers", "heads", "num_gaussians", "radial_mlp", "coupling", "parity", "cutoff_power",
+       "logit_bound", "isolated_zero", "average_neighbours", "scale", "force_scale", "forces"});
   TdnShape s;
   s.channels = json.integer("channels", 1, 4096);
   s.l_max = json.integer("l_max", 1, 3);

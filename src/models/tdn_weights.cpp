@@ -62,8 +62,8 @@ class Planner {
     for (const int width : s_.radial_mlp) {
       const std::string layer = fmt::format("{}.{}", name, k++);
       const BiasedMatrix m = linear(layer, in, width);
-      mlp.hidden.push_back({m.matrix, width, m.bias, vector(layer + ".norm.gain", width),
-                            vector(layer + ".norm.bias", width)});
+      mlp.hidden.push_back(
+          {m.matrix, width, m.bias, vector(layer + ".norm.gain", width), vector(layer + ".norm.bias", width)});
       in = width;
     }
     mlp.last = matrix(fmt::format("{}.{}.weight", name, k), in, C_);

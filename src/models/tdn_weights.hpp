@@ -44,7 +44,7 @@ struct TdnBlock {
 struct TdnWeights {
   WeightPlan plan;
   Layout scalars, vectors, higher, features;  ///< l = 0; l = 1; l = 1 ... l_max; all
-  std::size_t embedding = 0;  ///< [species][pad], with the bias
+  std::size_t embedding = 0;                  ///< [species][pad], with the bias
   GaussianBasis gaussians;
   std::size_t degree = 0;  ///< q [pad]
   NormedMlp degree_radial;

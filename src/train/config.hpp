@@ -49,7 +49,7 @@ struct PenaltyConfig {
 
 struct LossConfig {
   double energy = 1, forces = 100, stress = 0;  ///< weights of the three terms
-  double direct_forces = 0;  ///< and of direct forces beside gradient forces, in a model that has both
+  double direct_forces = 0;     ///< and of direct forces beside gradient forces, in a model that has both
   bool energy_per_atom = true;  ///< the residual of the energy is divided by the number of atoms
   PenaltyConfig energy_penalty, forces_penalty, stress_penalty;
 };

@@ -143,7 +143,8 @@ LossTerms evaluate_loss(const LossConfig& config, const LossCounts& counts, cons
   if (config.energy > 0) terms.energy = energy_term(config, counts.energies, labels, prediction, derivative);
   const double forces = force_count(config.forces_penalty, counts);
   if (config.forces > 0) {
-    terms.forces = forces_term(config.forces_penalty, config.forces, forces, labels, prediction.forces, derivative.forces);
+    terms.forces =
+        forces_term(config.forces_penalty, config.forces, forces, labels, prediction.forces, derivative.forces);
   }
   derivative.direct_forces.clear();
   if (config.direct_forces > 0) {

@@ -34,8 +34,8 @@ struct LossDerivative {
 /// L = w_E mean_s(w_s p((E - E*) / N)) + w_F mean_c(w_s p(F - F*)) + w_S mean_c(w_s p(sigma - sigma*)): the means go
 /// over the structures s with an energy and the components c with a label, w_s is the weight of the structure, p the
 /// penalty (x^2 ...). For the penalty `norm` the mean of forces goes over atoms, for `rmse` over structures. With
-/// `energy_of: structure` the energy is not divided by N. Direct forces beside gradient forces have a term of their own,
-/// w_D, with the penalty of forces.
+/// `energy_of: structure` the energy is not divided by N. Direct forces beside gradient forces have a term of their
+/// own, w_D, with the penalty of forces.
 LossTerms evaluate_loss(const LossConfig& config, const LossCounts& counts, const Labels& labels,
                         const Prediction& prediction, LossDerivative& derivative);
 

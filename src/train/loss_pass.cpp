@@ -12,10 +12,11 @@ LossPass::LossPass(const Potential& potential, const LossConfig& loss)
   require(loss.stress == 0 || info.forces == Forces::gradient,
           "loss.stress: the model has direct forces, for which there is no stress: set it to 0, or train a model with "
           "gradient forces");
-  require(loss.direct_forces == 0 || (info.gradient_forces && info.direct_forces),
-          "loss.direct_forces is the weight of direct forces beside gradient forces, and the model has {} forces alone: "
-          "set it to 0, or train a model with both",
-          name_of(info.forces));
+  require(
+      loss.direct_forces == 0 || (info.gradient_forces && info.direct_forces),
+      "loss.direct_forces is the weight of direct forces beside gradient forces, and the model has {} forces alone: "
+      "set it to 0, or train a model with both",
+      name_of(info.forces));
 }
 
 LossTerms LossPass::evaluate(const Batch& batch, const LossCounts& counts) {

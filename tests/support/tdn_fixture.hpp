@@ -13,8 +13,8 @@
 namespace isotrope::testing {
 
 struct TdnOutputs {
-  std::vector<double> energy;         ///< [molecules]
-  std::vector<Vec3> forces, direct;   ///< [atoms with neighbours]
+  std::vector<double> energy;        ///< [molecules]
+  std::vector<Vec3> forces, direct;  ///< [atoms with neighbours]
 };
 
 struct TdnCase {
@@ -83,8 +83,7 @@ inline TdnCase read_case(const hdf5::Group& group, const std::string& name) {
 }
 
 inline TdnTraining read_training(const hdf5::Group& group) {
-  return {group.has("gradient") ? all_numbers(group, "gradient") : std::vector<double>{},
-          all_numbers(group, "losses")};
+  return {group.has("gradient") ? all_numbers(group, "gradient") : std::vector<double>{}, all_numbers(group, "losses")};
 }
 
 inline TdnFixture read_tdn_fixture(const std::string& name) {
