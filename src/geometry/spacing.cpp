@@ -2,7 +2,10 @@
 #include "geometry/spacing.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "core/error.hpp"
@@ -15,10 +18,13 @@ namespace {
 // All pairs are faster than a neighbour list up to here.
 constexpr int few_atoms = 500;
 
-/// Squared distance of each atom to its nearest neighbour, without images.
+/// Squared distance of each atom to its nearest neighbour, without images. Squares are compared as integers, which is
+/// the same for positive numbers: the compiler takes several at a time then, but not a minimum of doubles, because of
+/// NaN.
 std::vector<double> nearest_of_all(const std::vector<Vec3>& positions) {
   const std::size_t n = positions.size();
-  std::vector<double> x(n), y(n), z(n), nearest(n, std::numeric_limits<double>::infinity());
+  std::vector<double> x(n), y(n), z(n);
+  std::vector<std::int64_t> nearest(n, std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity()));
   for (std::size_t i = 0; i < n; ++i) {
     x[i] = positions[i][0];
     y[i] = positions[i][1];
@@ -26,15 +32,18 @@ std::vector<double> nearest_of_all(const std::vector<Vec3>& positions) {
   }
   for (std::size_t i = 0; i < n; ++i) {
     const double xi = x[i], yi = y[i], zi = z[i];
-    double own = nearest[i];
+    std::int64_t own = nearest[i];
     for (std::size_t j = i + 1; j < n; ++j) {
       const double dx = x[j] - xi, dy = y[j] - yi, dz = z[j] - zi, square = dx * dx + dy * dy + dz * dz;
-      nearest[j] = square < nearest[j] ? square : nearest[j];
-      own = square < own ? square : own;
+      const auto bits = std::bit_cast<std::int64_t>(square);
+      nearest[j] = std::min(nearest[j], bits);
+      own = std::min(own, bits);
     }
     nearest[i] = own;
   }
-  return nearest;
+  std::vector<double> squares(n);
+  for (std::size_t i = 0; i < n; ++i) squares[i] = std::bit_cast<double>(nearest[i]);
+  return squares;
 }
 
 /// The same with images, as far as `reach`.

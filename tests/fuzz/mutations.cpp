@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs a fuzz target on damaged copies of what the fixtures hold, the same ones every time: fuzz_pickle FOLDER COUNT.
+// Runs a fuzz target on damaged copies of the entries of a file, the same ones every time: fuzz_pickle steps.lmdb
+// COUNT.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -15,11 +16,14 @@ using namespace isotrope;
 
 namespace {
 
-/// The decompressed values of a file.
-void add_seeds(const std::string& path, Inflater::Wrapper wrapper, std::vector<std::string>& seeds) {
+/// The decompressed entries of OMol25 (.aselmdb) or PubChemQCR.
+std::vector<std::string> entries(const std::string& path) {
+  const auto wrapper = path.ends_with(".aselmdb") ? Inflater::Wrapper::zlib : Inflater::Wrapper::gzip;
   lmdb::File file = lmdb::File::open(path);
   Inflater inflate;
-  while (const auto entry = file.next()) seeds.emplace_back(inflate(entry->value, wrapper));
+  std::vector<std::string> values;
+  while (const auto entry = file.next()) values.emplace_back(inflate(entry->value, wrapper));
+  return values;
 }
 
 /// A damaged copy; one in four begins as one seed and goes on as another.
@@ -36,10 +40,7 @@ std::string damaged(const std::vector<std::string>& seeds, std::mt19937& random)
 
 int main(int count, char** arguments) {
   if (count != 3) return 2;
-  const std::string folder = arguments[1];
-  std::vector<std::string> seeds;
-  add_seeds(folder + "/rows.aselmdb", Inflater::Wrapper::zlib, seeds);
-  add_seeds(folder + "/steps.lmdb", Inflater::Wrapper::gzip, seeds);
+  const std::vector<std::string> seeds = entries(arguments[1]);
   std::mt19937 random(1);
   const int runs = std::atoi(arguments[2]);
   for (int i = 0; i < runs; ++i) {
