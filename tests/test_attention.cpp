@@ -36,9 +36,8 @@ std::vector<double> live_rows(const View<typename A::Real>& w, long rows, int li
   Kokkos::deep_copy(host, w);
   std::vector<double> out;
   const int pad = padded<typename A::Real>(live);
-  for (long r = 0; r < rows; ++r) {
+  for (long r = 0; r < rows; ++r)
     for (int c = 0; c < live; ++c) out.push_back(host(r * pad + c));
-  }
   return out;
 }
 
@@ -144,9 +143,8 @@ struct NormedMlpCase : LayerCase {
     std::size_t at = 0;
     const auto take = [&](int rows, int padded_rows, int columns) {
       const std::size_t begin = at;
-      for (int r = 0; r < rows; ++r) {
+      for (int r = 0; r < rows; ++r)
         for (int c = 0; c < columns; ++c) places.push_back(static_cast<long>(begin) + r * padded<T>(columns) + c);
-      }
       at += static_cast<std::size_t>(padded_rows) * padded<T>(columns);
       return begin;
     };

@@ -6,6 +6,7 @@
 
 #include "geometry/forces.hpp"
 #include "layers/edge_product.hpp"
+#include "models/potential.hpp"
 #include "models/tdn_pass.hpp"
 #include "support/layer_checks.hpp"
 #include "support/tdn_fixture.hpp"
