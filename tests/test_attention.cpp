@@ -41,8 +41,7 @@ std::vector<double> live_rows(const View<typename A::Real>& w, long rows, int li
   return out;
 }
 
-// ---- atoms
-// -----------------------------------------------------------------------------------------------------------
+// ---- atoms ------------------------------------------------------------------------------------------------
 
 struct NormCase : LayerCase {
   static constexpr int atoms = 3, L = 2;
@@ -126,8 +125,7 @@ TEST(Attention, Gate) {
   check_layer(GateCase{});
 }
 
-// ---- radial functions
-// ------------------------------------------------------------------------------------------------
+// ---- radial functions -------------------------------------------------------------------------------------
 
 struct NormedMlpCase : LayerCase {
   static constexpr int edges = 4, in = 3, hidden = 21, out = 5;
@@ -197,8 +195,7 @@ TEST(Attention, NormedMlp) {
   check_layer(NormedMlpCase{});
 }
 
-// ---- edges
-// -----------------------------------------------------------------------------------------------------------
+// ---- edges ------------------------------------------------------------------------------------------------
 
 /// Four receivers, the second without edges; seven senders, the last three of them ghosts.
 const std::vector<long> first{0, 4, 4, 5, 9};

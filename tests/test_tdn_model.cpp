@@ -55,8 +55,7 @@ std::vector<NamedStructure> molecules() {
   return out;
 }
 
-// ---- create_tdn
-// ------------------------------------------------------------------------------------------------------
+// ---- create_tdn -------------------------------------------------------------------------------------------
 
 TEST(CreateTdn, HasTheAuthorsNumberOfParameters) {
   // Their 80 columns of elements are ours of the data, and the bias of the force projection acts on nothing.
@@ -92,8 +91,7 @@ TEST(CreateTdn, RefusesWhatItDoesNotKnow) {
       "less");
 }
 
-// ---- physics
-// ---------------------------------------------------------------------------------------------------------
+// ---- physics ----------------------------------------------------------------------------------------------
 
 void expect_physics(const Potential& potential, Precision precision) {
   for (const CheckResult& r : check_physics(checked(potential, precision), molecules(), true)) {
@@ -185,8 +183,7 @@ TEST(TdnPhysics, TablesAreWithinTheirTolerance) {
   EXPECT_EQ(check_forces(b, molecules()).verdict, Verdict::pass);
 }
 
-// ---- gradients of a loss
-// ---------------------------------------------------------------------------------------------
+// ---- gradients of a loss ----------------------------------------------------------------------------------
 
 /// Molecules of different sizes, one of them with an atom out of reach of the others.
 Batch labelled_batch(std::vector<NamedStructure>& structures, const ModelRecord& record) {
@@ -281,8 +278,7 @@ TEST(TdnGradient, LossesThatTheModelCannotHaveAreRefused) {
             "alone: set it to 0, or train a model with both");
 }
 
-// ---- chunks of receivers
-// ---------------------------------------------------------------------------------------------
+// ---- chunks of receivers ----------------------------------------------------------------------------------
 
 struct Outputs {
   std::vector<double> energy, force, g_r, gradient;
