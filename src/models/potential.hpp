@@ -54,9 +54,9 @@ struct Result {
 /// Derivatives of a scalar loss by the outputs of evaluate(), handed to the second pass (docs/theory.md, "forces in the
 /// loss").
 struct LossTangent {
-  std::vector<Vec3> dr;  ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S =
-                         ///< dL/d(stress); empty: no derivative of the energy is in the loss
-  std::vector<double> energy;       ///< [graphs] dL/dE
+  std::vector<Vec3> dr;        ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S =
+                               ///< dL/d(stress); empty: no derivative of the energy is in the loss
+  std::vector<double> energy;  ///< [graphs] dL/dE
   std::vector<Vec3> direct_forces;  ///< [owned] dL/dF of direct forces; empty: they are not in the loss
 };
 
