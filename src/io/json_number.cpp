@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "io/json_number.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -86,35 +88,53 @@ Eight take_eight(const char* at) {
   std::memcpy(&text, at, 8);
   text ^= 0x3030303030303030;  // digits become 0 to 9
   const std::uint64_t others = (text | (text + 0x7676767676767676)) & 0x8080808080808080;
-  const int count = std::countr_zero(others) / 8;             // 8 where all are digits
-  text = count == 0 ? 0 : text << (8 * (8 - count));          // zeros in front
+  const int count = std::popcount((others - 1) & ~others) / 8;  // trailing zeros; 8 where all are digits
+  const int half = 4 * (8 - count);
+  text = text << half << half;                                // zeros in front
   text = (text & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;             // pairs: 10 a + b
   text = (text & 0x00ff00ff00ff00ff) * 6553601 >> 16;         // fours
   text = (text & 0x0000ffff0000ffff) * 42949672960001 >> 32;  // eight
   return {text, count};
 }
 
-/// Digits of a fraction, 24 at most; how many.
-int take_fraction(const char* at, std::uint64_t& digits) {
-  static constexpr std::uint64_t tens[9] = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
-  const Eight first = take_eight(at);
-  if (first.count < 8) {
-    digits = digits * tens[first.count] + first.value;
-    return first.count;
+/// Digits that follow each other, as one number; false where they do not fit in it.
+class Digits {
+ public:
+  /// All that begin at `at`; what follows them. For the few in front of the point.
+  const char* take_few(const char* at) {
+    const char* const begin = at;
+    for (; is_digit(*at); ++at) value_ = value_ * 10 + static_cast<std::uint64_t>(*at - '0');
+    fit_ = at - begin <= 19;  // 10^19 < 2^64
+    return at;
   }
-  const Eight second = take_eight(at + 8);
-  Eight third = take_eight(at + 16);
-  third = second.count == 8 ? third : Eight{0, 0};
-  digits = ((digits * tens[8] + first.value) * tens[second.count] + second.value) * tens[third.count] + third.value;
-  return 8 + second.count + third.count;
-}
+  /// The same for the many of a fraction.
+  const char* take(const char* at) {
+    const Eight first = append(take_eight(at));
+    if (first.count < 8) return at + first.count;
+    const Eight second = append(take_eight(at + 8));
+    // Taken in any case: whether there are more than 16 digits is hard to guess.
+    Eight third = take_eight(at + 16);
+    third = append(second.count == 8 ? third : Eight{0, 0});
+    at += 8 + second.count + third.count;
+    while (third.count == 8) {
+      third = append(take_eight(at));
+      at += third.count;
+    }
+    return at;
+  }
+  std::uint64_t value() const { return value_; }
+  bool fit() const { return fit_; }
 
-/// Of a number that begins with "0.".
-int zeros_in_front(const char* at) {
-  int zeros = 0;
-  for (; *at == '0' || *at == '.'; ++at) zeros += *at == '0';
-  return zeros;
-}
+ private:
+  Eight append(Eight digits) {
+    static constexpr std::uint64_t tens[9] = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
+    const bool large = __builtin_mul_overflow(value_, tens[digits.count], &value_);
+    fit_ = fit_ && !(large | __builtin_add_overflow(value_, digits.value, &value_));
+    return digits;
+  }
+  std::uint64_t value_ = 0;
+  bool fit_ = true;
+};
 
 /// Exponent "e-05"; nullptr where digits are missing. Saturates.
 const char* take_exponent(const char* at, int& exponent) {
@@ -133,26 +153,21 @@ const char* take_exponent(const char* at, int& exponent) {
 const char* parse_json_number(const char* const begin, double& value) {
   const bool negative = *begin == '-';
   const char* const first = begin + negative;
-  const char* at = first;
-  std::uint64_t digits = 0;
-  for (; is_digit(*at); ++at) digits = digits * 10 + static_cast<std::uint64_t>(*at - '0');
+  Digits digits;
+  const char* at = digits.take_few(first);
   if (at == first || (*first == '0' && at > first + 1)) return nullptr;
-  auto count = at - first;
   int exponent = 0;
   if (*at == '.') {
-    exponent = -take_fraction(++at, digits);
-    if (exponent == 0) return nullptr;
-    at -= exponent;
-    count -= exponent;
-    for (; is_digit(*at); ++at) ++count;  // more than fit
+    const char* const fraction = at + 1;
+    at = digits.take(fraction);
+    if (at == fraction) return nullptr;
+    exponent = static_cast<int>(std::max<std::ptrdiff_t>(fraction - at, -1'000'000));
   }
-  // 10^19 < 2^64. What lies behind 24 digits of a fraction is not in `digits`.
-  const bool fits = count <= 19 || (count <= 24 && count - zeros_in_front(first) <= 19);
   if ((*at | 0x20) == 'e' && !(at = take_exponent(at, exponent))) return nullptr;
-  if (digits == 0 || !fits || !scale(digits, exponent, value)) {
-    value = fits && digits == 0 ? 0 : std::abs(std::strtod(begin, nullptr));
+  if (!digits.fit() || digits.value() == 0 || !scale(digits.value(), exponent, value)) {
+    value = digits.fit() && digits.value() == 0 ? 0 : std::abs(std::strtod(begin, nullptr));
   }
-  value = negative ? -value : value;
+  value = std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) | std::uint64_t(negative) << 63);
   return at;
 }
 
