@@ -207,7 +207,8 @@ TEST(GauntMace, HasOnePathForEachPower) {
 /// energy's own derivatives.
 TEST(GauntMace, GradientOfALossOnForcesIsExact) {
   testing_support::Generator generator(5);
-  const Structure s = testing_support::random_structure(generator, 7, Mat3{}, {false, false, false});
+  const Structure s = testing_support::random_structure(generator, 7, Mat3{Vec3{4, 0, 0}, Vec3{0, 4, 0}, Vec3{0, 0, 4}},
+                                                        {false, false, false});
   ModelRecord record = create_model(gaunt_config(), statistics(), 5);
   const auto potential = make_potential(record, Precision::double_precision);
   const auto workspace = potential->make_workspace();

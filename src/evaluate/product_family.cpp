@@ -35,7 +35,8 @@ Irreps irreps_up_to(int first, int last, Parity parity) {
 /// The blocks of z that a path reaches, of l3 <= `largest`; with `one`, the last of them.
 Irreps reached(const Irreps& in, int largest, Parity parity, bool one) {
   std::vector<Irrep> blocks;
-  for (const Irrep& b : irreps_up_to(0, largest, parity).blocks()) {
+  const Irreps candidates = irreps_up_to(0, largest, parity);
+  for (const Irrep& b : candidates.blocks()) {
     if (!exact_paths(in, in, Irreps({b})).empty()) blocks.push_back(b);
   }
   if (one && blocks.size() > 1) blocks = {blocks.back()};

@@ -68,7 +68,7 @@ class Descent {
   double run(int iterations, double tolerance) {
     double error = 1, checked = 1;
     for (int k = 0; k < iterations; ++k) {
-      const double lambda = std::clamp(error * error, 1e-14, 1e-2);
+      const double lambda = std::clamp(error * error, 1e-20, 1e-2);
       for (int mode = 0; mode < 3; ++mode) update(mode, lambda);
       balance(f_);
       error = measure();
@@ -83,8 +83,17 @@ class Descent {
   const Factors& factors() const { return f_; }
 
  private:
+  /// By normal equations, whose rounding bounds the error from below; near a solution by QR, which takes longer.
   void update(int mode, double lambda) {
     const Matrix &a = f_[mode == 0 ? 1 : 0], &b = f_[mode == 2 ? 1 : 2];
+    if (lambda < 1e-12) {
+      const auto rank = f_[mode].cols(), rows = a.rows() * b.rows();
+      Eigen::MatrixXd system(rows + rank, rank), right(rows + rank, f_[mode].rows());
+      system << column_products(a, b), std::sqrt(lambda) * Eigen::MatrixXd::Identity(rank, rank);
+      right << unfolded_[mode].transpose(), std::sqrt(lambda) * f_[mode].transpose();
+      f_[mode] = system.householderQr().solve(right).transpose();
+      return;
+    }
     Eigen::MatrixXd normal = (a.transpose() * a).cwiseProduct(b.transpose() * b);
     normal.diagonal().array() += lambda;
     const Matrix right = unfolded_[mode] * column_products(a, b) + lambda * f_[mode];
