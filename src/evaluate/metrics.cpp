@@ -47,7 +47,7 @@ void ErrorSums::add(const Labels& labels, const Prediction& prediction, int g) {
     }
     components += 3 * atoms;
   }
-  if (labels.has_stress[g]) {
+  if (labels.has_stress[g] && !prediction.stress.empty()) {
     for (int a = 0; a < 3; ++a) {
       const Vec3 error = prediction.stress[g][a] - labels.stress[g][a];
       for (double e : error) stress_abs += std::abs(e);

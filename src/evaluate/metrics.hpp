@@ -25,7 +25,7 @@ struct Labels {
 struct Prediction {
   std::vector<double> energy;  ///< [graphs] total energy with E0, eV
   std::vector<Vec3> forces;    ///< [atoms] eV/Å, the model's answer
-  std::vector<Mat3> stress;    ///< [graphs] eV/Å^3; 0 where not fully periodic, or where the model has no stress
+  std::vector<Mat3> stress;    ///< [graphs] eV/Å^3; 0 where not fully periodic; empty: direct forces have none
   std::vector<Vec3> direct_forces;  ///< [atoms] eV/Å, of a model that gives both kinds; else empty
 };
 

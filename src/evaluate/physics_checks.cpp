@@ -52,7 +52,8 @@ CheckedPotential checked(const Potential& potential, Precision precision) {
   return {potential.info(), precision, [predict](const Structure& structure) {
             const Prediction& p = (*predict)(structure);
             const auto& atoms = predict->result().atom_energy;
-            return Observables{std::accumulate(atoms.begin(), atoms.end(), 0.0), p.forces, p.stress.at(0)};
+            const Mat3 stress = p.stress.empty() ? Mat3{} : p.stress[0];
+            return Observables{std::accumulate(atoms.begin(), atoms.end(), 0.0), p.forces, stress};
           }};
 }
 

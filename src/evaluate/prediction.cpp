@@ -12,7 +12,7 @@ void assemble_prediction(const PotentialInfo& info, const Graph& graph, const Re
   prediction.direct_forces.clear();
   if (info.forces == Forces::direct) {
     prediction.forces = result.direct_forces;
-    prediction.stress.assign(graph.graphs, Mat3{});
+    prediction.stress.clear();
     return;
   }
   assemble_forces(graph, result.dE_dr, prediction.forces);

@@ -118,7 +118,7 @@ void TdnPass<A>::backward() {
   const Features<A> out = input_of(c_.shape->layers);
   const Features<A> g_normed = zero_features<A>(arrays_.g_normed, out.layout, nodes_);
   read_energies_backward(g_normed);
-  if (purpose_.direct) read_forces_backward(g_normed);
+  if (purpose_.direct && weight_gradient_) read_forces_backward(g_normed);
   const Features<A> g_x = zero_features<A>(arrays_.g_x, c_.plan->features, nodes_);
   normalise_backward<A>(c_.plan->norm, c_.weights, out, g_normed, g_x, weight_gradient_);
   for (int t = c_.shape->layers - 1; t >= 0; --t) block_backward(t, g_x);
