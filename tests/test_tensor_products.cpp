@@ -65,7 +65,7 @@ TEST(ExactProduct, FullIsTheSumOver3jSymbols) {
     int at = 0, previous = -1;
     for (std::size_t k = 0; k < paths.size(); ++k) {
       const Irrep& b = product->out().blocks()[k];
-      const int key = 2 * b.l + (b.parity == (b.l % 2 ? -1 : 1) ? 0 : 1);
+      const int key = 2 * b.l + (b.parity > 0 ? 1 : 0);
       EXPECT_GE(key, previous);
       int candidate = key == previous ? used[k - 1] + 1 : 0;
       previous = key;

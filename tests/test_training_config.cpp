@@ -81,6 +81,20 @@ TEST_F(ConfigFile, ReadsWhatIsWrittenAndFillsInDefaults) {
   EXPECT_EQ(config.output, "model.h5");
 }
 
+TEST_F(ConfigFile, LossOfWholeStructures) {
+  std::string text = good;
+  text.replace(text.find("  forces: 100"), 13,
+               "  forces: 100\n  direct_forces: 3\n  energy_of: structure\n  forces_penalty: {kind: rmse}");
+  const TrainConfig config = read_config(write(text));
+  EXPECT_FALSE(config.loss.energy_per_atom);
+  EXPECT_EQ(config.loss.direct_forces, 3);
+  EXPECT_EQ(config.loss.forces_penalty.kind, PenaltyConfig::Kind::rmse);
+  const TrainConfig again = read_config(write(to_yaml(to_json(config))));
+  EXPECT_EQ(to_json(again).dump(), to_json(config).dump());
+  EXPECT_EQ(message("  forces: 100", "  forces: 100\n  energy_of: atoms"),
+            "config.yaml:10: loss.energy_of: expected one of atom, structure, found 'atoms'; did you mean 'atom'?");
+}
+
 TEST_F(ConfigFile, TheResolvedFormReadsBackAsItself) {
   const TrainConfig config = read_config(write(good));
   const TrainConfig again = read_config(write(to_yaml(to_json(config))));
