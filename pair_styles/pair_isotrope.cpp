@@ -25,6 +25,12 @@
 
 namespace LAMMPS_NS {
 
+namespace {
+constexpr const char* no_virial =
+    "direct forces have no virial: take barostats and per-atom stress out of the input, or use a model with gradient "
+    "forces";
+}  // namespace
+
 PairIsotrope::PairIsotrope(LAMMPS* lmp) : Pair(lmp), halo_(this, comm) {
   single_enable = 0;
   restartinfo = 0;
@@ -107,7 +113,7 @@ void PairIsotrope::init_style() {
   set_units();
   refuse_heat_flux();
   refuse_excluded_bonds();
-  warn_of_direct_forces();
+  check_fixes_for_direct_forces();
   size_buffers();
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
@@ -147,14 +153,18 @@ void PairIsotrope::refuse_excluded_bonds() {
         "'special_bonds lj/coul 1 1 1', or read the atoms without bonds");
 }
 
-/// Constant energy is what direct forces cannot give.
-void PairIsotrope::warn_of_direct_forces() {
-  if (!direct() || comm->me != 0) return;
-  for (Fix* f : modify->get_fix_list())
-    if (std::string(f->style).rfind("nve", 0) == 0)
+/// Pressure and constant energy are what direct forces cannot give.
+void PairIsotrope::check_fixes_for_direct_forces() {
+  if (!direct()) return;
+  const auto begins = [](const Fix* f, const char* name) { return std::string(f->style).rfind(name, 0) == 0; };
+  for (const Fix* f : modify->get_fix_list()) {
+    for (const char* barostat : {"npt", "nph", "press", "box/relax"})
+      if (begins(f, barostat)) fail(no_virial);
+    if (begins(f, "nve") && comm->me == 0)
       error->warning("pair_isotrope.cpp", __LINE__,
                      "isotrope: direct forces are not the derivative of the energy, so that fix " + std::string(f->id) +
                          " (" + f->style + ") will not conserve it: use a thermostat");
+  }
 }
 
 /// LAMMPS sizes its buffers by the pair style that it knows, which under hybrid is not this one, and looks at
@@ -173,15 +183,14 @@ double PairIsotrope::init_one(int, int) {
 
 void PairIsotrope::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
-  if (vflag_either && direct())
-    fail(
-        "direct forces have no virial: take the pressure (the default thermo_style prints it), barostats and per-atom "
-        "stress out of the input, or use a model with gradient forces");
+  if (direct() && (vflag_atom || cvflag_atom)) fail(no_virial);
   together([&] { build_graph(); });
   evaluate();
   add_energies();
   add_forces();
-  if (vflag_either) add_virial();
+  if (!direct() && vflag_either) add_virial();
+  // LAMMPS asks for the virial whenever it prints a line, also where nothing shows the pressure.
+  if (direct() && vflag_global) std::fill(virial, virial + 6, std::nan(""));
 }
 
 void PairIsotrope::build_graph() {

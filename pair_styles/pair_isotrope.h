@@ -43,7 +43,7 @@ class PairIsotrope : public Pair {
   void set_units();
   void refuse_heat_flux();
   void refuse_excluded_bonds();
-  void warn_of_direct_forces();
+  void check_fixes_for_direct_forces();
   void size_buffers();
 
   void build_graph();

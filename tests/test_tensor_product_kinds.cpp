@@ -247,7 +247,10 @@ Expressivity of(const std::string& name, int L) {
 
 TEST(Expressivity, IsWhatIsKnown) {
   for (int L = 1; L <= 3; ++L) {
-    const int all = (L + 1) * (L + 2) * (2 * L + 3) / 6;  // triples l1, l2, l3 <= L
+    int all = 0;  // triples l1, l2, l3 <= L
+    for (int a = 0; a <= L; ++a) {
+      for (int b = 0; b <= L; ++b) all += std::max(0, std::min(a + b, L) - std::abs(a - b) + 1);
+    }
     const Expressivity exact = of("clebsch-gordan", L), grid = of("gaunt-grid", L);
     EXPECT_EQ(exact.paths, all);
     EXPECT_EQ(exact.dimension, all);

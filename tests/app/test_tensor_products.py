@@ -21,11 +21,11 @@ class TestTensorProducts(CommandLineTest):
         self.assertEqual(full["batch_bytes"], 37 * 4 * (9 + 9 + 81))
         self.assertEqual(full["flops"], 2 * 37 * full["multiplications"])
         exact = rows["clebsch-gordan", "mimo", 2]
-        self.assertEqual((exact["paths"], exact["interactable"], exact["expressivity"], exact["span"]), (14, 14, 14, 14))
+        self.assertEqual((exact["paths"], exact["interactable"], exact["expressivity"], exact["span"]), (15, 15, 15, 15))
         self.assertEqual(exact["out"], "1x0e+1x1o+1x1e+1x2e+1x2o")
         gaunt = rows["gaunt-grid", "mimo", 2]
         self.assertEqual((gaunt["expressivity"], gaunt["weights"]), (7, 9))
-        self.assertLess(gaunt["interactable"], 14)
+        self.assertLess(gaunt["interactable"], 15)
         self.assertEqual(rows["gaunt-grid", "siso", 1]["out"], "1x0e")
         for row in result["rows"]:
             self.assertGreater(row["milliseconds"], 0)

@@ -69,16 +69,18 @@ class Tdn(unittest.TestCase):
             self.assertLessEqual(np.abs(single - double).max(), 1e-4 * rms(double))
 
     def test_what_direct_forces_do_not_have(self):
-        no_virial = ("ERROR: isotrope: direct forces have no virial: take the pressure (the default thermo_style prints it), "
-                     "barostats and per-atom stress out of the input, or use a model with gradient forces")
+        no_virial = ("ERROR: isotrope: direct forces have no virial: take barostats and per-atom stress out of the input, or use a "
+                     "model with gradient forces")
         system = BOXES["small"]
         barostat = "fix f all npt temp 300 300 0.1 iso 0 0 1"
-        for lines in (["run 0"], ["thermo_style custom step pe", barostat, "run 0"],
+        for lines in ([barostat, "run 0"],
                       ["thermo_style custom step pe", "compute s all stress/atom NULL", "dump d all custom 1 d.dump id c_s[1]", "run 0"]):
             with self.subTest(lines=lines):
                 run = start(Run(2), system, "forces direct").add(*lines).execute()
                 self.assertNotEqual(run.code, 0)
                 self.assertIn(no_virial, run.output.replace("\n", " "))
+        printed = start(Run(), system, "forces direct").add("thermo_style custom step press", "run 0").go().thermo()
+        self.assertTrue(np.isnan(float(printed[-1]["Press"])))
         moving = ["thermo_style custom step pe", "velocity all create 100 1"]
         run = start(Run(), system, "forces direct").add(*moving, "fix f all nve", "run 2").go()
         self.assertIn("WARNING: isotrope: direct forces are not the derivative of the energy, so that fix f (nve) will not "
