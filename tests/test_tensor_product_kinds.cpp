@@ -90,7 +90,7 @@ TEST(VectorGaunt, IsTheIntegralOfTheCrossProduct) {
     const Irreps first = Irreps::parse(a), second = Irreps::parse(b), out = Irreps::parse(c);
     const auto x = random_numbers(components(first), 1), y = random_numbers(components(second), 2);
     const auto z = evaluate(*vector_gaunt_product(first, second, out), x, y);
-    EXPECT_GE(std::sqrt(dot(z, z)), 0.1);
+    EXPECT_GE(std::sqrt(dot(z, z)), 0.01);
     expect_close(z, vector_product_by_quadrature(first, second, out, x, y), 1e-12);
   }
 }
@@ -197,17 +197,18 @@ TEST(CpDecomposition, ExactRankOfL1Is8) {
   EXPECT_LE(seven, 0.03);
 }
 
-TEST(CpDecomposition, Rank32IsExactForL2) {
-  const CpFactors found = factors_of(2, 32);
-  EXPECT_LE(found.error, 1e-11);
-  const double thirty = factors_of(2, 30, {2, 1500, 1e-12, 1}).error;
-  EXPECT_GE(thirty, 1e-5);
-  EXPECT_LE(thirty, 0.05);
+TEST(CpDecomposition, Rank30IsExactForL2) {
+  // Alternating steps alone need 32 to get there (TDN's rank is 28).
+  EXPECT_LE(factors_of(2, 32, {2, 2000, 1e-12, 1}).error, 1e-12);
+  EXPECT_LE(factors_of(2, 30).error, 1e-12);
+  const double below = factors_of(2, 28, {2, 1500, 1e-12, 1}).error;
+  EXPECT_GE(below, 1e-3);
+  EXPECT_LE(below, 0.06);
 }
 
 TEST(CpProduct, IsTheExactProductAtExactRank) {
   const Irreps in = even_irreps(2);
-  const auto product = cp_product(in, in, in, factors_of(2, 32)), exact = exact_product(in, in, in);
+  const auto product = cp_product(in, in, in, factors_of(2, 30)), exact = exact_product(in, in, in);
   // All paths with coefficient 1.
   std::vector<double> weights;
   const auto paths = exact_paths(in, in, in);
@@ -247,7 +248,10 @@ Expressivity of(const std::string& name, int L) {
 
 TEST(Expressivity, IsWhatIsKnown) {
   for (int L = 1; L <= 3; ++L) {
-    const int all = (L + 1) * (L + 2) * (2 * L + 3) / 6;  // triples l1, l2, l3 <= L
+    int all = 0;  // triples l1, l2, l3 <= L
+    for (int a = 0; a <= L; ++a) {
+      for (int b = 0; b <= L; ++b) all += std::max(0, std::min(a + b, L) - std::abs(a - b) + 1);
+    }
     const Expressivity exact = of("clebsch-gordan", L), grid = of("gaunt-grid", L);
     EXPECT_EQ(exact.paths, all);
     EXPECT_EQ(exact.dimension, all);

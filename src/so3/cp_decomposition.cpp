@@ -64,8 +64,17 @@ class Descent {
     for (Matrix& m : f_) m *= scale;
   }
 
-  /// Damping lambda |dF|^2 with lambda in proportion to the squared error: strong far away, vanishing at a solution.
   double run(int iterations, double tolerance) {
+    double error = alternate(iterations, std::max(tolerance, 1e-4));
+    // Alternating steps converge slowly, full ones quadratically: where there is a solution, they find its last digits.
+    if (error < 1e-2 && unfolded_[0].size() <= 1000) error = polish(error, tolerance);
+    return error;
+  }
+  const Factors& factors() const { return f_; }
+
+ private:
+  /// Damping lambda |dF|^2 with lambda in proportion to the squared error: strong far away, vanishing at a solution.
+  double alternate(int iterations, double tolerance) {
     double error = 1, checked = 1;
     for (int k = 0; k < iterations; ++k) {
       const double lambda = std::clamp(error * error, 1e-14, 1e-2);
@@ -80,9 +89,55 @@ class Descent {
     }
     return error;
   }
-  const Factors& factors() const { return f_; }
 
- private:
+  /// Levenberg-Marquardt steps of all three factors at once.
+  double polish(double error, double tolerance) {
+    double damping = 1e-4 * error;
+    for (int step = 0; step < 60 && error > tolerance; ++step) {
+      const Factors before = f_;
+      const Eigen::MatrixXd J = jacobian();
+      Eigen::MatrixXd normal = J * J.transpose();
+      normal.diagonal().array() += damping;
+      const Matrix model = f_[0] * column_products(f_[1], f_[2]).transpose(), rest = unfolded_[0] - model;
+      const Eigen::VectorXd change =
+          J.transpose() * normal.ldlt().solve(Eigen::Map<const Eigen::VectorXd>(rest.data(), rest.size()));
+      Eigen::Index at = 0;
+      for (Matrix& m : f_) {
+        m += Eigen::Map<const Matrix>(change.data() + at, m.rows(), m.cols());
+        at += m.size();
+      }
+      const double found = measure();
+      if (found < error) {
+        error = found;
+        damping *= 0.1;
+        balance(f_);
+      } else {
+        f_ = before;
+        damping *= 5;
+        if (damping > 1) break;
+      }
+    }
+    return error;
+  }
+  /// Derivatives of the numbers of the model [i][j][k] by those of the factors.
+  Eigen::MatrixXd jacobian() const {
+    const Matrix &a = f_[0], &b = f_[1], &c = f_[2];
+    const Eigen::Index rank = a.cols(), at_b = a.size(), at_c = at_b + b.size();
+    Eigen::MatrixXd J = Eigen::MatrixXd::Zero(a.rows() * b.rows() * c.rows(), at_c + c.size());
+    Eigen::Index row = 0;
+    for (Eigen::Index i = 0; i < a.rows(); ++i) {
+      for (Eigen::Index j = 0; j < b.rows(); ++j) {
+        for (Eigen::Index k = 0; k < c.rows(); ++k, ++row) {
+          for (Eigen::Index r = 0; r < rank; ++r) {
+            J(row, i * rank + r) = b(j, r) * c(k, r);
+            J(row, at_b + j * rank + r) = a(i, r) * c(k, r);
+            J(row, at_c + k * rank + r) = a(i, r) * b(j, r);
+          }
+        }
+      }
+    }
+    return J;
+  }
   void update(int mode, double lambda) {
     const Matrix &a = f_[mode == 0 ? 1 : 0], &b = f_[mode == 2 ? 1 : 2];
     Eigen::MatrixXd normal = (a.transpose() * a).cwiseProduct(b.transpose() * b);

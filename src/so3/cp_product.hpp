@@ -27,10 +27,9 @@ struct CpSearch {
   std::uint64_t seed = 1;
 };
 
-/// The best factors found by alternating least squares with a damping that falls with the error (without it factors
-/// grow without bound where two columns approach each other). The same on every machine up to rounding. Throws unless 1
-/// <= rank
-/// <= 256.
+/// The best factors found by alternating least squares, with a damping that falls with the error (without it factors
+/// grow without bound where two columns approach each other), and Levenberg-Marquardt steps for the last digits where
+/// the tensor has up to 1000 numbers. The same on every machine up to rounding. Throws unless 1 <= rank <= 256.
 CpFactors decompose(const std::vector<double>& tensor, int n1, int n2, int n3, int rank, const CpSearch& search = {});
 
 /// The smallest rank with which the search comes below `tolerance`, found by bisection between 1 and n1 n2.

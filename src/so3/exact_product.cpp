@@ -154,7 +154,7 @@ std::unique_ptr<TensorProduct> full_product(const Irreps& first, const Irreps& s
   check_multiplicities(first);
   check_multiplicities(second);
   struct Entry {
-    int l, unnatural, i, j;
+    int l, parity, i, j;
     auto operator<=>(const Entry&) const = default;
   };
   std::vector<Entry> entries;
@@ -162,16 +162,15 @@ std::unique_ptr<TensorProduct> full_product(const Irreps& first, const Irreps& s
     for (int j = 0; j < static_cast<int>(second.blocks().size()); ++j) {
       const Irrep &a = first.blocks()[i], &b = second.blocks()[j];
       for (int l = std::abs(a.l - b.l); l <= std::min(a.l + b.l, l_max); ++l)
-        entries.push_back({l, a.parity * b.parity == (l % 2 == 0 ? 1 : -1) ? 0 : 1, i, j});
+        entries.push_back({l, a.parity * b.parity, i, j});
     }
   }
   std::sort(entries.begin(), entries.end());
   std::vector<Irrep> blocks;
   std::vector<ProductPath> paths;
   for (const Entry& e : entries) {
-    const int parity = first.blocks()[e.i].parity * second.blocks()[e.j].parity;
     paths.push_back({e.i, e.j, static_cast<int>(blocks.size())});
-    blocks.push_back({1, e.l, parity});
+    blocks.push_back({1, e.l, e.parity});
   }
   return make<DirectCore>(first, second, Irreps(std::move(blocks)), paths);
 }

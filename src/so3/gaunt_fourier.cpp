@@ -34,24 +34,35 @@ std::vector<int> waves_of(int m, int parity, int largest) {
   return waves;
 }
 
-double legendre(int l, int m, double cos_beta) {
-  return normalised_legendre(l, cos_beta)[harmonics_detail::place(l, m)];
-}
-/// The coefficient of wave(m, u) in P_lm, from its values at n > l points.
-double series_coefficient(int l, int m, int u, int n) {
+/// P_lm for all l, m at some nodes.
+using LegendreValues = std::vector<std::vector<double>>;
+
+/// The coefficient of wave(m, u) in P_lm, from its values at the n > l nodes.
+double series_coefficient(int l, int m, int u, const LegendreValues& at_nodes) {
+  const int n = static_cast<int>(at_nodes.size());
   double sum = 0;
-  for (int t = 0; t < n; ++t) sum += analysis(m, u, t, n) * legendre(l, m, std::cos(node(t, n)));
+  for (int t = 0; t < n; ++t) sum += analysis(m, u, t, n) * at_nodes[t][harmonics_detail::place(l, m)];
   return sum;
 }
-/// The mean of wave(m, u) P_lm over the sphere: half the integral of a polynomial in cos(beta) of degree u + l.
-double wave_integral(int l, int m, int u) {
-  std::vector<double> nodes, weights;
-  gauss_legendre((u + l) / 2 + 1, nodes, weights);
-  double sum = 0;
-  for (std::size_t k = 0; k < nodes.size(); ++k)
-    sum += weights[k] / 2 * wave(m, u, std::acos(nodes[k])) * legendre(l, m, nodes[k]);
-  return sum;
-}
+
+/// Means over the sphere of wave(m, u) P_lm: half the integral of a polynomial in cos(beta) of degree u + l.
+class WaveIntegrals {
+ public:
+  explicit WaveIntegrals(int largest_u, int l_max) {
+    gauss_legendre((largest_u + l_max) / 2 + 1, nodes_, weights_);
+    for (double x : nodes_) values_.push_back(normalised_legendre(l_max, x));
+  }
+  double operator()(int l, int m, int u) const {
+    double sum = 0;
+    for (std::size_t k = 0; k < nodes_.size(); ++k)
+      sum += weights_[k] / 2 * wave(m, u, std::acos(nodes_[k])) * values_[k][harmonics_detail::place(l, m)];
+    return sum;
+  }
+
+ private:
+  std::vector<double> nodes_, weights_;
+  LegendreValues values_;
+};
 
 /// Values at n points by way of waves up to l_max, integrals by way of waves up to n - 1.
 BetaTables fourier_tables(const Irreps& irreps, int n, int n_alpha) {
@@ -59,6 +70,9 @@ BetaTables fourier_tables(const Irreps& irreps, int n, int n_alpha) {
   tables.l_max = irreps.l_max();
   tables.pairs = (n + 1) / 2;
   const auto size = [&] { return static_cast<int>(tables.numbers.size()); };
+  LegendreValues at_nodes;
+  for (int t = 0; t < n; ++t) at_nodes.push_back(normalised_legendre(tables.l_max, std::cos(node(t, n))));
+  const WaveIntegrals wave_integral(n - 1, tables.l_max);
   for (int m = 0; m <= tables.l_max; ++m) {
     for (int parity : {0, 1}) {
       const std::vector<int> degrees = start_class(tables, irreps, m, parity);
@@ -67,7 +81,7 @@ BetaTables fourier_tables(const Irreps& irreps, int n, int n_alpha) {
       const auto series = waves_of(m, parity, tables.l_max), of_product = waves_of(m, parity, n - 1);
       c.values = {static_cast<int>(series.size()), size(), 0};
       for (int u : series) {
-        for (int l : degrees) tables.numbers.push_back(u > l ? 0 : series_coefficient(l, m, u, n));
+        for (int l : degrees) tables.numbers.push_back(u > l ? 0 : series_coefficient(l, m, u, at_nodes));
       }
       c.values.of_waves = size();
       for (int p = 0; p < tables.pairs; ++p) {
