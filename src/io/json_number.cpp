@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "io/json_number.hpp"
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -22,7 +21,7 @@ constexpr bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-/// 5^q = (power + d) 2^exponent, 0 <= d < 1, with the highest bit of `power` set.
+/// 5^q 2^q = (power + d) 2^exponent, 0 <= d < 1, with the highest bit of `power` set.
 struct Power {
   std::uint64_t power;
   int exponent;
@@ -36,8 +35,9 @@ constexpr std::array<Power, 2 * largest_q + 1> make_powers() {
   for (int q = 0; q <= largest_q; ++q, five *= 5) {
     int bits = 0;
     while (bits < 128 && (five >> bits) != 0) ++bits;
-    powers[largest_q + q] = bits <= 64 ? Power{static_cast<std::uint64_t>(five) << (64 - bits), bits - 64}
-                                       : Power{static_cast<std::uint64_t>(five >> (bits - 64)), bits - 64};
+    const auto head =
+        bits <= 64 ? static_cast<std::uint64_t>(five) << (64 - bits) : static_cast<std::uint64_t>(five >> (bits - 64));
+    powers[largest_q + q] = {head, bits - 64 + q};
     Wide rest = 1;
     std::uint64_t quotient = 0;
     int exponent = 0;
@@ -50,7 +50,7 @@ constexpr std::array<Power, 2 * largest_q + 1> make_powers() {
       rest <<= 1;
       --exponent;
     }
-    powers[largest_q - q] = {quotient, exponent + 1};
+    powers[largest_q - q] = {quotient, exponent + 1 - q};
   }
   return powers;
 }
@@ -62,17 +62,14 @@ bool scale(std::uint64_t digits, int q, double& value) {
   if (q < -largest_q || q > largest_q) return false;
   const Power power = powers[largest_q + q];
   const int zeros = std::countl_zero(digits);
-  digits <<= zeros;
-  // The exact product lies between these two, in units of 2^(exponent - zeros + q).
-  const Wide low = static_cast<Wide>(digits) * power.power, high = low + digits;
-  const auto low_head = static_cast<std::uint64_t>(low >> 64), high_head = static_cast<std::uint64_t>(high >> 64);
-  const int spare = 10 + static_cast<int>(low_head >> 63);  // bits beyond the 53 of a double
-  const std::uint64_t half = std::uint64_t(1) << (spare - 1), mask = 2 * half - 1;
-  const std::uint64_t rounded = (low_head + half) >> spare;
-  const bool tie = ((low_head + half) & mask) == 0;
-  if (tie || high < low || low_head + half < half || rounded != (high_head + half) >> spare) return false;
+  // The exact product lies between head and head + 1, in units of 2^(exponent - zeros + 64).
+  const auto head = static_cast<std::uint64_t>((static_cast<Wide>(digits << zeros) * power.power) >> 64);
+  const int spare = 10 + static_cast<int>(head >> 63);  // bits beyond the 53 of a double
+  const std::uint64_t half = std::uint64_t(1) << (spare - 1), rest = (head + half + 1) & (2 * half - 1);
+  if (rest <= 1) return false;  // half way between two doubles, or within one unit of it
+  const std::uint64_t rounded = (head >> spare) + (head >> (spare - 1) & 1);
   // |q| <= 50 and 64 bits of digits: neither subnormal nor infinite. rounded may be 2^53: the sum carries over.
-  const auto exponent = static_cast<std::uint64_t>(power.exponent - zeros + q + 64 + spare + 52 + 1023);
+  const auto exponent = static_cast<std::uint64_t>(power.exponent - zeros + spare + (64 + 52 + 1023));
   value = std::bit_cast<double>((exponent << 52) + (rounded - (std::uint64_t(1) << 52)));
   return true;
 }
@@ -97,44 +94,27 @@ Eight take_eight(const char* at) {
   return {text, count};
 }
 
-/// Digits that follow each other, as one number; false where they do not fit in it.
-class Digits {
- public:
-  /// All that begin at `at`; what follows them. For the few in front of the point.
-  const char* take_few(const char* at) {
-    const char* const begin = at;
-    for (; is_digit(*at); ++at) value_ = value_ * 10 + static_cast<std::uint64_t>(*at - '0');
-    fit_ = at - begin <= 19;  // 10^19 < 2^64
-    return at;
-  }
-  /// The same for the many of a fraction.
-  const char* take(const char* at) {
-    const Eight first = append(take_eight(at));
-    if (first.count < 8) return at + first.count;
-    const Eight second = append(take_eight(at + 8));
-    // Taken in any case: whether there are more than 16 digits is hard to guess.
-    Eight third = take_eight(at + 16);
-    third = append(second.count == 8 ? third : Eight{0, 0});
-    at += 8 + second.count + third.count;
-    while (third.count == 8) {
-      third = append(take_eight(at));
-      at += third.count;
-    }
-    return at;
-  }
-  std::uint64_t value() const { return value_; }
-  bool fit() const { return fit_; }
+/// Digits of a fraction, 24 at most, appended to `digits`; how many.
+int take_fraction(const char* at, std::uint64_t& digits) {
+  static constexpr std::uint64_t tens[9] = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
+  const Eight first = take_eight(at);
+  digits = digits * tens[first.count] + first.value;
+  if (first.count < 8) return first.count;
+  const Eight second = take_eight(at + 8);
+  digits = digits * tens[second.count] + second.value;
+  // Taken in any case: whether there are more than 16 digits is hard to guess.
+  const Eight third = take_eight(at + 16);
+  const bool more = second.count == 8;
+  digits = digits * tens[more ? third.count : 0] + (more ? third.value : 0);
+  return 8 + second.count + (more ? third.count : 0);
+}
 
- private:
-  Eight append(Eight digits) {
-    static constexpr std::uint64_t tens[9] = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
-    const bool large = __builtin_mul_overflow(value_, tens[digits.count], &value_);
-    fit_ = fit_ && !(large | __builtin_add_overflow(value_, digits.value, &value_));
-    return digits;
-  }
-  std::uint64_t value_ = 0;
-  bool fit_ = true;
-};
+/// Of a number that begins with "0.".
+int zeros_in_front(const char* at) {
+  int zeros = 0;
+  for (; *at == '0' || *at == '.'; ++at) zeros += *at == '0';
+  return zeros;
+}
 
 /// Exponent "e-05"; nullptr where digits are missing. Saturates.
 const char* take_exponent(const char* at, int& exponent) {
@@ -153,20 +133,26 @@ const char* take_exponent(const char* at, int& exponent) {
 const char* parse_json_number(const char* const begin, double& value) {
   const bool negative = *begin == '-';
   const char* const first = begin + negative;
-  Digits digits;
-  const char* at = digits.take_few(first);
+  const char* at = first;
+  std::uint64_t digits = 0;
+  for (; is_digit(*at); ++at) digits = digits * 10 + static_cast<std::uint64_t>(*at - '0');
   if (at == first || (*first == '0' && at > first + 1)) return nullptr;
+  std::ptrdiff_t count = at - first;
   int exponent = 0;
   if (*at == '.') {
-    const char* const fraction = at + 1;
-    at = digits.take(fraction);
-    if (at == fraction) return nullptr;
-    exponent = static_cast<int>(std::max<std::ptrdiff_t>(fraction - at, -1'000'000));
+    const int taken = take_fraction(++at, digits);
+    if (taken == 0) return nullptr;
+    at += taken;
+    exponent = -taken;
+    count += taken;
+    if (taken == 24)
+      for (; is_digit(*at); ++at) ++count;  // of no use, the C library takes them again
   }
+  // 10^19 < 2^64
+  const bool fits = count <= 19 || (count <= 25 && count - zeros_in_front(first) <= 19);
   if ((*at | 0x20) == 'e' && !(at = take_exponent(at, exponent))) return nullptr;
-  if (!digits.fit() || digits.value() == 0 || !scale(digits.value(), exponent, value)) {
-    value = digits.fit() && digits.value() == 0 ? 0 : std::abs(std::strtod(begin, nullptr));
-  }
+  if (!fits || digits == 0 || !scale(digits, exponent, value))
+    value = fits && digits == 0 ? 0 : std::abs(std::strtod(begin, nullptr));
   value = std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) | std::uint64_t(negative) << 63);
   return at;
 }
