@@ -25,7 +25,6 @@ import shutil
 import ase
 import ase.data
 import ase.db
-import dpdata
 import h5py
 import lmdb
 import numpy as np
@@ -156,6 +155,7 @@ def expect_steps(path, expected, stage):
 
 def write_deepmd(folder, rng):
     """Systems as dpdata writes them: without and with cell, in single precision, of mixed types with virtual atoms."""
+    import dpdata  # for this format alone
     shutil.rmtree(folder, ignore_errors=True)
 
     def system(symbols, frames, periodic, names=None):
