@@ -14,7 +14,7 @@ BIN = Path(os.environ["ISOTROPE_VENV"]) / "bin"
 sys.path.insert(0, str(ROOT / "scripts"))
 from energy_drift import read_run  # noqa: E402
 
-TDN = ROOT / "tests/data/tdn/a.h5"  # H C N O S Cl, both kinds of forces
+TDN = ROOT / "potentials/ethanol_b3lyp_tdn.h5"  # both kinds of forces
 
 STEPS = 40
 
