@@ -236,6 +236,16 @@ struct EdgeCase : LayerCase {
     const Rows::Group group{shape.channels, padded<typename A::Real>(shape.channels)};
     return {{edges, std::vector<Rows::Group>(parts, group)}};
   }
+  /// What linear layers see of a message: all components, or two.
+  template <class A>
+  Shape messages() const {
+    if (!shape.contracted()) return shape_of(all<A>(), edges);
+    return {{2 * edges, {{shape.channels, padded<typename A::Real>(shape.channels)}}}};
+  }
+  template <class A>
+  Shape vectors() const {
+    return shape.contracted() ? per_edge<A>(1) : shape_of(higher<A>(), edges);
+  }
   template <class A>
   Layout all() const {
     return blocks<A>(shape.channels, 0, L());
@@ -250,13 +260,14 @@ struct EdgeCase : LayerCase {
 /// Inputs: source, target, radial weights; couplings (no adjoint of these in the pass with tangents).
 struct MessageCase : EdgeCase {
   long n_source, n_target, n_radial;
-  MessageCase(int channels, int L) : EdgeCase(channels, 1, L) {
+  MessageCase(int channels, int L, bool contracted) : EdgeCase(channels, 1, L) {
+    if (contracted) shape.out_end = 1;
     n_source = static_cast<long>(senders) * shape.d * channels;
     n_target = static_cast<long>(rows) * shape.d * channels;
     n_radial = static_cast<long>(edges) * channels;
     dual_inputs = n_source + n_target + n_radial;
     inputs = dual_inputs + couplings();
-    outputs = static_cast<long>(edges) * shape.d * channels;
+    outputs = static_cast<long>(edges) * shape.message_components() * channels;
   }
   template <class A, class F>
   void with_edges(const Numbers& x, const F& f) const {
@@ -271,18 +282,17 @@ struct MessageCase : EdgeCase {
   }
   template <class A>
   Numbers forward(const std::vector<double>&, const Numbers& x) const {
-    const Shape messages = shape_of(all<A>(), edges);
-    const auto out = poisoned<A>(messages);
+    const auto out = poisoned<A>(messages<A>());
     with_edges<A>(x, [&](AttentionEdges<A>& e, const Features<A>& source, const Features<A>& target) {
       e.message = out.data();
       edge_messages<A>(padded_shape<A>(), e, source, target);
     });
-    return read<A>(messages, out);
+    return read<A>(messages<A>(), out);
   }
   template <class A>
   Numbers backward(const std::vector<double>&, const Numbers& x, const Numbers& gy, std::vector<double>*) const {
     using T = typename A::Real;
-    const auto g = store<A>(shape_of(all<A>(), edges), gy), g_radial = zeros<A>(per_edge<A>(1));
+    const auto g = store<A>(messages<A>(), gy), g_radial = zeros<A>(per_edge<A>(1));
     const auto g_source = zeros<A>(shape_of(all<A>(), senders)), g_target = zeros<A>(shape_of(all<A>(), rows));
     const View<T> g_couplings("g_couplings", couplings());
     with_edges<A>(x, [&](AttentionEdges<A>& e, const Features<A>& source, const Features<A>& target) {
@@ -301,8 +311,10 @@ struct MessageCase : EdgeCase {
   }
 };
 TEST(Attention, Messages) {
-  check_layer(MessageCase(5, 1));
-  check_layer(MessageCase(16, 2));
+  for (const bool contracted : {false, true}) {
+    check_layer(MessageCase(5, 1, contracted));
+    check_layer(MessageCase(16, 2, contracted));
+  }
 }
 
 /// From what the linear layers made of messages to the sums over neighbours. Inputs: radial weights, scalars, vectors;
@@ -314,9 +326,6 @@ struct AttendCase : EdgeCase {
     shape.bound = bound;
     n_radial = static_cast<long>(edges) * channels;
     n_scalars = 3 * n_radial;
-    n_vectors = (shape.d - 1) * n_radial;
-    dual_inputs = n_radial + n_scalars + n_vectors;
-    inputs = dual_inputs + couplings() + edges;
     weights = 4 * channels + heads;
     set_outputs(0, shape.d);
   }
@@ -324,6 +333,9 @@ struct AttendCase : EdgeCase {
     shape.out_begin = begin;
     shape.out_end = end;
     outputs = static_cast<long>(rows) * (end - begin) * shape.channels;
+    n_vectors = (shape.message_components() - 1) * n_radial;
+    dual_inputs = n_radial + n_scalars + n_vectors;
+    inputs = dual_inputs + couplings() + edges;
   }
   std::vector<double> point(std::uint64_t seed) const {
     std::vector<double> x = random_numbers(inputs, seed);
@@ -347,7 +359,7 @@ struct AttendCase : EdgeCase {
     const int C = shape.channels;
     m.radial = store<A>(per_edge<A>(1), part(x, 0, n_radial));
     m.scalars = store<A>(per_edge<A>(3), part(x, n_radial, n_scalars));
-    m.vectors = store<A>(shape_of(higher<A>(), edges), part(x, n_radial + n_scalars, n_vectors));
+    m.vectors = store<A>(vectors<A>(), part(x, n_radial + n_scalars, n_vectors));
     m.matrices = store_numbers<A>(part(x, dual_inputs, couplings()));
     m.envelope = store_numbers<A>(part(x, dual_inputs + couplings(), edges));
     m.bias_and_score = padded_rows<A>(part(w, 0, 4 * C), 4, C);
@@ -405,7 +417,7 @@ struct AttendCase : EdgeCase {
     }
     Numbers out = read<A>(per_edge<A>(1), g_radial);
     append(out, read<A>(per_edge<A>(3), memory.scalars));
-    append(out, read<A>(shape_of(higher<A>(), edges), memory.vectors));
+    append(out, read<A>(vectors<A>(), memory.vectors));
     if (!A::dual) {
       append(out, read_numbers<Plain<T>>(g_couplings));
       for (int k = 0; k < edges; ++k) out.v.push_back(shape.self ? g_envelope.data()[k] : 0);

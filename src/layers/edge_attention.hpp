@@ -14,6 +14,9 @@
 ///             itself), or 0
 ///   out[t]    sum over edges of p_h w G^T u,  u_0 = silu(v0),  u_i = sigmoid(g) v_i
 ///
+/// Where scalars alone are wanted of `out`, they need of the values of l >= 1 only sum_i G_i0 u_i, and the gate is one for all
+/// i: messages then have two components, m_0 and sum_i G_i0 m_i, and so have the linear layers less to do.
+///
 /// With self_h > 0 and an envelope, weights vanish smoothly with the distance, also that of the last neighbour. Only
 /// scalars of the message go into logits and gates. Kernels take the edges of a range of receivers; nothing else of
 /// size edges x channels exists than the arrays of that range.
@@ -25,6 +28,9 @@ struct AttentionShape {
   int out_begin = 0, out_end = 1;  ///< components of `out` that are wanted
   double bound = 0;                ///< of the logits; 0: none
   bool self = false;               ///< whether the receiver itself takes a share
+
+  bool contracted() const { return out_end == 1; }
+  int message_components() const { return contracted() ? 2 : d; }
 };
 
 /// Edges [edge_begin, edge_begin + edges) of the receivers [row_begin, row_end) and what is kept of them. Arrays of the
@@ -40,9 +46,9 @@ struct AttentionEdges {
   const N* couplings = nullptr;  ///< [edge of the graph][d][d]
   const N* envelope = nullptr;   ///< [edge of the graph], or null
   T* radial = nullptr;           ///< [edge][row][pad]
-  T* message = nullptr;          ///< blocks l = 0 ... of [edge][m][row][pad]
+  T* message = nullptr;          ///< blocks l = 0 ... of [edge][m][row][pad]; contracted: two blocks of [edge][row][pad]
   T* scalars = nullptr;          ///< [edge][row][3 pad]: q, v0, g without bias
-  T* vectors = nullptr;          ///< blocks l = 1 ... of [edge][m][row][pad]
+  T* vectors = nullptr;          ///< the blocks after the first, likewise
   N* logit = nullptr;            ///< [edge][heads] before the bound
   N* weight = nullptr;           ///< [edge][heads]
 };

@@ -29,7 +29,7 @@ struct CouplingSums {
 };
 
 /// Adjoints of values, gates and radial weights, and sums over channels for those of attention weights and couplings.
-template <class A, int D>
+template <class A, int D, int M>
 struct AttendBackward {
   using T = typename A::Real;
   using Vec = typename A::Vec;
@@ -61,22 +61,23 @@ struct AttendBackward {
     const Vec w = A::load(e.radial + k * pad * A::rows + c, pad);
     const Vec p = head_lane<A>(shape, e.weight + k * shape.heads, c), scale = p * w;
     const typename A::Num* matrix = e.couplings + (e.edge_begin + k) * D * D;
-    Vec g[D], q[D];
+    Vec g[D], q[M];
     for (int o = shape.out_begin; o < shape.out_end; ++o) g[o] = A::load(place(t, o) + c, pad);
-    for (int i = 0; i < D; ++i) {
+    for (int i = 0; i < M; ++i) {
       q[i] = A::zero();
       for (int o = shape.out_begin; o < shape.out_end; ++o) q[i] += matrix[i * D + o] * g[o];
     }
+    if constexpr (M != D) q[1] = g[0];
     const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)), u0 = silu(value);
     const Vec open = sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
     const Vec scale_open = scale * open;
     Vec ungated = A::zero();
     couple(couplings, 0, scale * u0, g);
-    for (int i = 1; i < D; ++i) {
-      T* vector = e.vectors + component_row(e.edges, k, i, 1) * pad * A::rows + c;
+    for (int i = 1; i < M; ++i) {
+      T* vector = e.vectors + (message_row<D, M>(e.edges, k, i) - e.edges) * pad * A::rows + c;
       const Vec v = A::load(vector, pad);
       ungated += v * q[i];
-      couple(couplings, i, scale_open * v, g);
+      if constexpr (M == D) couple(couplings, i, scale_open * v, g);
       A::store(vector, pad, scale_open * q[i]);
     }
     A::store(row + pad, 3 * pad, scale * q[0] * silu_slope(value));
@@ -189,7 +190,7 @@ struct LogitsBackward {
   }
 };
 
-template <class A, int D>
+template <class A, int D, int M>
 struct EdgeMessagesBackward {
   using T = typename A::Real;
   using Vec = typename A::Vec;
@@ -215,24 +216,41 @@ struct EdgeMessagesBackward {
     const int s = e.sender[edge];
     const typename A::Num* matrix = e.couplings + edge * D * D;
     const Vec w = A::load(e.radial + k * pad * A::rows + c, pad);
-    Vec g[D], along = A::zero();
-    for (int o = 0; o < D; ++o) g[o] = A::load(e.message + component_row(e.edges, k, o, 0) * pad * A::rows + c, pad);
+    Vec x[D], g[D], along = A::zero();
     for (int i = 0; i < D; ++i) {
-      const Vec x = A::load(component(source, s, i, pad) + c, pad) + A::load(component(target, t, i, pad) + c, pad);
+      x[i] = A::load(component(source, s, i, pad) + c, pad) + A::load(component(target, t, i, pad) + c, pad);
+    }
+    for (int o = 0; o < M; ++o) g[o] = A::load(e.message + message_row<D, M>(e.edges, k, o) * pad * A::rows + c, pad);
+    if constexpr (M != D) expand(matrix, w, x, g, couplings);
+    for (int i = 0; i < D; ++i) {
       Vec q = matrix[i * D] * g[0];
       for (int o = 1; o < D; ++o) q += matrix[i * D + o] * g[o];
-      along += x * q;
+      along += x[i] * q;
       const Vec g_x = w * q;
       scatter<A>(component(g_source, s, i, pad) + c, pad, g_x);
       add_to<A>(component(g_target, t, i, pad) + c, pad, g_x);
       if constexpr (!A::dual) {
         if (adjoint.couplings) {
-          const Vec wx = w * x;
+          const Vec wx = w * x[i];
           for (int o = 0; o < D; ++o) couplings.sum[i * D + o] += wx * g[o];
         }
       }
     }
     add_to<A>(adjoint.radial + k * pad * A::rows + c, pad, along);
+  }
+
+  /// From the adjoint of the contracted component to those of all, by which it also depends on the matrix.
+  KOKKOS_INLINE_FUNCTION void expand(const typename A::Num* matrix, [[maybe_unused]] const Vec& w,
+                                     [[maybe_unused]] const Vec* x, Vec* g,
+                                     [[maybe_unused]] CouplingSums<T, D>& couplings) const {
+    const Vec contracted = g[1];
+    for (int o = 1; o < D; ++o) g[o] = matrix[o * D] * contracted;
+    if constexpr (!A::dual) {
+      if (!adjoint.couplings) return;
+      Vec y[D];
+      apply_transposed<D>(matrix, x, y);
+      for (int o = 1; o < D; ++o) couplings.sum[o * D] += w * y[o] * contracted;
+    }
   }
 };
 
@@ -243,8 +261,8 @@ void attend_backward(const AttentionShape& shape, const AttentionEdges<A>& e,
                      const AttentionWeights<typename A::Real>& weights, const Features<A>& g_out,
                      const AttentionAdjoint<A>& adjoint, const AttentionGradients<typename A::Real>& gradients) {
   const int rows = e.row_end - e.row_begin;
-  with_components(shape.d, [&](auto d) {
-    for_teams("isotrope::attend_backward", rows, AttendBackward<A, d()>{shape, e, weights, g_out, adjoint});
+  with_components(shape, [&](auto d, auto m) {
+    for_teams("isotrope::attend_backward", rows, AttendBackward<A, d(), m()>{shape, e, weights, g_out, adjoint});
   });
   for_each("isotrope::softmax_backward", rows,
            SoftmaxBackward<A>{shape, e, weights, adjoint, shape.self ? gradients.self_logit : nullptr});
@@ -255,9 +273,9 @@ template <class A>
 void edge_messages_backward(const AttentionShape& shape, const AttentionEdges<A>& e, const Features<A>& source,
                             const Features<A>& target, const AttentionAdjoint<A>& adjoint, const Features<A>& g_source,
                             const Features<A>& g_target) {
-  with_components(shape.d, [&](auto d) {
+  with_components(shape, [&](auto d, auto m) {
     for_teams("isotrope::edge_messages_backward", e.row_end - e.row_begin,
-              EdgeMessagesBackward<A, d()>{shape.pad, e, source, target, adjoint, g_source, g_target});
+              EdgeMessagesBackward<A, d(), m()>{shape.pad, e, source, target, adjoint, g_source, g_target});
   });
 }
 

@@ -125,7 +125,7 @@ class TdnPass {
   void radial_weights(const NormedMlp& network, int table, const Chunk& chunk, T* out);
   void radial_weights_backward(const NormedMlp& network, int table, const Chunk& chunk);
   AttentionEdges<A> edges_of(const Chunk& chunk);
-  AttentionEdges<A> edges_of(Attention& arrays, const Chunk& chunk);
+  AttentionEdges<A> edges_of(Attention& arrays, const AttentionShape& shape, const Chunk& chunk);
   AttentionAdjoint<A> adjoint_of(const Chunk& chunk);
   AttentionWeights<T> attention_weights_of(const TdnAttention& w) const;
   AttentionGradients<T> attention_gradients_of(const TdnAttention& w) const;

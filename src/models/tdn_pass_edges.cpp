@@ -57,14 +57,14 @@ AttentionEdges<A> TdnPass<A>::edges_of(const Chunk& chunk) {
 
 /// With the chunk's places in the arrays of an attention layer.
 template <class A>
-AttentionEdges<A> TdnPass<A>::edges_of(Attention& arrays, const Chunk& chunk) {
+AttentionEdges<A> TdnPass<A>::edges_of(Attention& arrays, const AttentionShape& shape, const Chunk& chunk) {
   AttentionEdges<A> e = edges_of(chunk);
   const long all = arrays_.kept ? graph_.edges : e.edges, start = arrays_.kept ? chunk.edge_begin : 0;
-  const long row = static_cast<long>(pad_) * A::rows, heads = c_.shape->heads;
+  const long row = static_cast<long>(pad_) * A::rows, heads = shape.heads, m = shape.message_components();
   e.radial = arrays.radial.reserve(all * row) + start * row;
   e.scalars = arrays.scalars.reserve(all * 3 * row) + start * 3 * row;
-  e.vectors = arrays.vectors.reserve(all * (d_ - 1) * row) + start * (d_ - 1) * row;
-  e.message = arrays_.message.reserve(e.edges * d_ * row);
+  e.vectors = arrays.vectors.reserve(all * (m - 1) * row) + start * (m - 1) * row;
+  e.message = arrays_.message.reserve(e.edges * m * row);
   e.logit = arrays.logit.reserve(graph_.edges * heads) + chunk.edge_begin * heads;
   e.weight = arrays.weight.reserve(graph_.edges * heads) + chunk.edge_begin * heads;
   return e;
@@ -166,7 +166,7 @@ void TdnPass<A>::attention(const TdnAttention& w, Attention& arrays, int table, 
                            const Features<A>& x, const Features<A>& out) {
   sender_features(w, arrays, x);
   for (const Chunk& chunk : arrays_.chunks) {
-    const AttentionEdges<A> e = edges_of(arrays, chunk);
+    const AttentionEdges<A> e = edges_of(arrays, shape, chunk);
     edges_forward(w, arrays, table, shape, e, chunk);
     attention_weights<A>(shape, e, attention_weights_of(w));
     attend<A>(shape, e, attention_weights_of(w), out);
@@ -181,7 +181,7 @@ void TdnPass<A>::edges_forward(const TdnAttention& w, Attention& arrays, int tab
   edge_messages<A>(shape, e, features(arrays.source, c_.plan->features, graph_.senders),
                    features(arrays.target, c_.plan->features, graph_.rows));
   linear_forward<A>(c_.weights, w.wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
-  linear_forward<A>(c_.weights, w.wide.vectors, e.edges * (d_ - 1), e.message + e.edges * pad_ * A::rows, pad_, 0,
+  linear_forward<A>(c_.weights, w.wide.vectors, e.edges * (shape.message_components() - 1), e.message + e.edges * pad_ * A::rows, pad_, 0,
                     e.vectors, pad_);
 }
 
@@ -192,14 +192,15 @@ void TdnPass<A>::attention_backward(const TdnAttention& w, Attention& arrays, in
   const Features<A> target = features(arrays.target, c_.plan->features, graph_.rows);
   const Features<A> g_source = zero_features<A>(arrays_.g_source, c_.plan->features, graph_.senders);
   const Features<A> g_target = zero_features<A>(arrays_.g_target, c_.plan->features, graph_.rows);
+  const int m = shape.message_components();
   for (const Chunk& chunk : arrays_.chunks) {
-    const AttentionEdges<A> e = edges_of(arrays, chunk);
+    const AttentionEdges<A> e = edges_of(arrays, shape, chunk);
     const AttentionAdjoint<A> adjoint = adjoint_of(chunk);
     recompute(w, arrays, table, shape, e, chunk);
     attend_backward<A>(shape, e, attention_weights_of(w), g_out, adjoint, attention_gradients_of(w));
-    if (weight_gradient_) wide_weight_gradient(w.wide, e.edges, e.message, e.scalars, e.vectors, d_);
+    if (weight_gradient_) wide_weight_gradient(w.wide, e.edges, e.message, e.scalars, e.vectors, m);
     linear_backward<A>(c_.weights, w.wide.scalars, e.edges, e.scalars, 3 * pad_, 0, e.message, pad_);
-    linear_backward<A>(c_.weights, w.wide.vectors, e.edges * (d_ - 1), e.vectors, pad_, 0,
+    linear_backward<A>(c_.weights, w.wide.vectors, e.edges * (m - 1), e.vectors, pad_, 0,
                        e.message + e.edges * pad_ * A::rows, pad_);
     edge_messages_backward<A>(shape, e, source, target, adjoint, g_source, g_target);
     radial_weights_backward(w.radial, table, chunk);
