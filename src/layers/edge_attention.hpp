@@ -14,8 +14,8 @@
 ///             itself), or 0
 ///   out[t]    sum over edges of p_h w G^T u,  u_0 = silu(v0),  u_i = sigmoid(g) v_i
 ///
-/// Where scalars alone are wanted of `out`, they need of the values of l >= 1 only sum_i G_i0 u_i, and the gate is one for all
-/// i: messages then have two components, m_0 and sum_i G_i0 m_i, and so have the linear layers less to do.
+/// Where scalars alone are wanted of `out`, they need of the values of l >= 1 only sum_i G_i0 u_i, and the gate is one
+/// for all i: messages then have two components, m_0 and sum_i G_i0 m_i, and so have the linear layers less to do.
 ///
 /// With self_h > 0 and an envelope, weights vanish smoothly with the distance, also that of the last neighbour. Only
 /// scalars of the message go into logits and gates. Kernels take the edges of a range of receivers; nothing else of
@@ -46,11 +46,11 @@ struct AttentionEdges {
   const N* couplings = nullptr;  ///< [edge of the graph][d][d]
   const N* envelope = nullptr;   ///< [edge of the graph], or null
   T* radial = nullptr;           ///< [edge][row][pad]
-  T* message = nullptr;          ///< blocks l = 0 ... of [edge][m][row][pad]; contracted: two blocks of [edge][row][pad]
-  T* scalars = nullptr;          ///< [edge][row][3 pad]: q, v0, g without bias
-  T* vectors = nullptr;          ///< the blocks after the first, likewise
-  N* logit = nullptr;            ///< [edge][heads] before the bound
-  N* weight = nullptr;           ///< [edge][heads]
+  T* message = nullptr;  ///< blocks l = 0 ... of [edge][m][row][pad]; contracted: two blocks of [edge][row][pad]
+  T* scalars = nullptr;  ///< [edge][row][3 pad]: q, v0, g without bias
+  T* vectors = nullptr;  ///< the blocks after the first, likewise
+  N* logit = nullptr;    ///< [edge][heads] before the bound
+  N* weight = nullptr;   ///< [edge][heads]
 };
 
 /// Where the weights of kernels lie, already offset.

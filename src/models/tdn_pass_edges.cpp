@@ -181,8 +181,8 @@ void TdnPass<A>::edges_forward(const TdnAttention& w, Attention& arrays, int tab
   edge_messages<A>(shape, e, features(arrays.source, c_.plan->features, graph_.senders),
                    features(arrays.target, c_.plan->features, graph_.rows));
   linear_forward<A>(c_.weights, w.wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
-  linear_forward<A>(c_.weights, w.wide.vectors, e.edges * (shape.message_components() - 1), e.message + e.edges * pad_ * A::rows, pad_, 0,
-                    e.vectors, pad_);
+  linear_forward<A>(c_.weights, w.wide.vectors, e.edges * (shape.message_components() - 1),
+                    e.message + e.edges * pad_ * A::rows, pad_, 0, e.vectors, pad_);
 }
 
 template <class A>
