@@ -203,7 +203,7 @@ def draw_parameters(channels, layers, gaussians, heads, rng):
         layer(f"{name}.project", channels, channels)
 
     layer("embedding", len(ELEMENTS), channels)
-    out["gaussians.mean"], out["gaussians.std"] = rng.uniform(0, 1, gaussians), rng.uniform(1 / gaussians, 1, gaussians)
+    out["gaussians.mean"], out["gaussians.std"] = rng.uniform(0, 1, gaussians), rng.uniform(1 / 32, 1, gaussians)
     out["gaussians.scale"], out["gaussians.shift"] = np.ones(1), np.zeros(1)
     layer("degree.expand", channels, channels)
     radial("degree.radial")

@@ -183,7 +183,7 @@ struct NormedMlpCase : LayerCase {
     std::vector<long> places;
     const NormedMlp mlp = network<A>(places);
     const auto values = scattered<A>(w, places), memory = store<A>(of<A>(in), x), y = poisoned<A>(of<A>(out));
-    const auto g = store<A>(of<A>(out), gy), gx = poisoned<A>(of<A>(in)), gradient = scattered<A>(gw ? *gw : w, places);
+    const auto g = store<A>(of<A>(out), gy), gx = zeros<A>(of<A>(in)), gradient = scattered<A>(gw ? *gw : w, places);
     NormedMlp::Scratch<A> scratch;
     mlp.forward<A>(values.data(), edges, memory.data(), scratch, y.data());
     mlp.backward<A>(values.data(), edges, memory.data(), scratch, g.data(), gx.data(), gw ? gradient.data() : nullptr);

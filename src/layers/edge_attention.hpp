@@ -43,14 +43,21 @@ struct AttentionEdges {
   long edge_begin = 0, edges = 0;
   const long* first = nullptr;
   const int *sender = nullptr, *receiver = nullptr;
-  const N* couplings = nullptr;  ///< [edge of the graph][d][d]
-  const N* envelope = nullptr;   ///< [edge of the graph], or null
-  T* radial = nullptr;           ///< [edge][row][pad]
+  const N* couplings = nullptr;     ///< [edge of the graph][d][d]
+  const N* envelope = nullptr;      ///< [edge of the graph], or null
+  T* radial = nullptr;              ///< [radial row][row][pad]
+  const int* radial_row = nullptr;  ///< [edge of the graph]; null: those of the range, one after the other
+  int radial_stride = 1;            ///< 2 where slopes lie between the rows
   T* message = nullptr;  ///< blocks l = 0 ... of [edge][m][row][pad]; contracted: two blocks of [edge][row][pad]
   T* scalars = nullptr;  ///< [edge][row][3 pad]: q, v0, g without bias
   T* vectors = nullptr;  ///< the blocks after the first, likewise
   N* logit = nullptr;    ///< [edge][heads] before the bound
   N* weight = nullptr;   ///< [edge][heads]
+
+  /// Radial weights of edge k of the range.
+  KOKKOS_INLINE_FUNCTION T* radial_of(long k, int pad) const {
+    return radial + (radial_row ? radial_row[edge_begin + k] : k) * static_cast<long>(radial_stride * pad * A::rows);
+  }
 };
 
 /// Where the weights of kernels lie, already offset.

@@ -29,7 +29,7 @@ struct CouplingSums {
 };
 
 /// Adjoints of values, gates and radial weights, and sums over channels for those of attention weights and couplings.
-template <class A, int D, int M>
+template <class A, int D, int M, int begin, int end>
 struct AttendBackward {
   using T = typename A::Real;
   using Vec = typename A::Vec;
@@ -49,7 +49,7 @@ struct AttendBackward {
           team, shape, [&](int c) { return one_lane(t, k, c, couplings); },
           [&](int h, const typename A::Num& sum) { adjoint.weight[k * shape.heads + h] = sum; });
       if (adjoint.couplings) {
-        couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, shape.out_begin, shape.out_end);
+        couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, begin, end);
       }
     }
   }
@@ -58,17 +58,18 @@ struct AttendBackward {
   KOKKOS_INLINE_FUNCTION Vec one_lane(int t, long k, int c, CouplingSums<T, D>& couplings) const {
     const int pad = shape.pad;
     T* row = e.scalars + k * 3 * pad * A::rows + c;
-    const Vec w = A::load(e.radial + k * pad * A::rows + c, pad);
+    const Vec w = A::load(e.radial_of(k, pad) + c, pad);
     const Vec p = head_lane<A>(shape, e.weight + k * shape.heads, c), scale = p * w;
     const typename A::Num* matrix = e.couplings + (e.edge_begin + k) * D * D;
     Vec g[D], q[M];
-    for (int o = shape.out_begin; o < shape.out_end; ++o) g[o] = A::load(place(t, o) + c, pad);
+    for (int o = begin; o < end; ++o) g[o] = A::load(place(t, o) + c, pad);
     for (int i = 0; i < M; ++i) {
       q[i] = A::zero();
-      for (int o = shape.out_begin; o < shape.out_end; ++o) q[i] += matrix[i * D + o] * g[o];
+      for (int o = begin; o < end; ++o) q[i] += matrix[i * D + o] * g[o];
     }
     if constexpr (M != D) q[1] = g[0];
-    const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)), u0 = silu(value);
+    const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c));
+    const Vec rise = sigmoid(value), u0 = value * rise, slope = rise * (T(1) + value * (T(1) - rise));  // of silu
     const Vec open = sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
     const Vec scale_open = scale * open;
     Vec ungated = A::zero();
@@ -80,7 +81,7 @@ struct AttendBackward {
       if constexpr (M == D) couple(couplings, i, scale_open * v, g);
       A::store(vector, pad, scale_open * q[i]);
     }
-    A::store(row + pad, 3 * pad, scale * q[0] * silu_slope(value));
+    A::store(row + pad, 3 * pad, scale * q[0] * slope);
     A::store(row + 2 * pad, 3 * pad, scale_open * (T(1) - open) * ungated);
     const Vec s = u0 * q[0] + open * ungated;
     A::store(adjoint.radial + k * pad * A::rows + c, pad, p * s);
@@ -91,11 +92,11 @@ struct AttendBackward {
                                      [[maybe_unused]] const Vec& x, [[maybe_unused]] const Vec* g) const {
     if constexpr (!A::dual) {
       if (!adjoint.couplings) return;
-      for (int o = shape.out_begin; o < shape.out_end; ++o) couplings.sum[i * D + o] += x * g[o];
+      for (int o = begin; o < end; ++o) couplings.sum[i * D + o] += x * g[o];
     }
   }
   KOKKOS_INLINE_FUNCTION const T* place(int t, int k) const {
-    return g_out.data + component_row(g_out.atoms, t, k, degree_of(shape.out_begin)) * shape.pad * A::rows;
+    return g_out.data + component_row(g_out.atoms, t, k, degree_of(begin)) * shape.pad * A::rows;
   }
 };
 
@@ -173,10 +174,11 @@ struct LogitsBackward {
         T* row = e.scalars + k * 3 * pad * A::rows + c;
         const Vec q = plus(A::load(row, 3 * pad), load_weight<A>(weights.bias + c));
         const Vec g = head_lane<A>(shape, g_logit + k * shape.heads, c);
-        const Vec g_q = times(score, Vec(g * (T(0.2) + silu_slope(q) * T(0.8))));
+        const Vec rise = sigmoid(q), slope = rise * (T(1) + q * (T(1) - rise));  // of silu
+        const Vec g_q = times(score, Vec(g * (T(0.2) + slope * T(0.8))));
         A::store(row, 3 * pad, g_q);
         if (gradients.score) {
-          sums[0] += g * (q * T(0.2) + silu(q) * T(0.8));
+          sums[0] += g * (q * T(0.2) + q * rise * T(0.8));
           sums[1] += g_q;
           sums[2] += A::load(row + pad, 3 * pad);
           sums[3] += A::load(row + 2 * pad, 3 * pad);
@@ -215,7 +217,7 @@ struct EdgeMessagesBackward {
     const long edge = e.edge_begin + k;
     const int s = e.sender[edge];
     const typename A::Num* matrix = e.couplings + edge * D * D;
-    const Vec w = A::load(e.radial + k * pad * A::rows + c, pad);
+    const Vec w = A::load(e.radial_of(k, pad) + c, pad);
     Vec x[D], g[D], along = A::zero();
     for (int i = 0; i < D; ++i) {
       x[i] = A::load(component(source, s, i, pad) + c, pad) + A::load(component(target, t, i, pad) + c, pad);
@@ -261,8 +263,9 @@ void attend_backward(const AttentionShape& shape, const AttentionEdges<A>& e,
                      const AttentionWeights<typename A::Real>& weights, const Features<A>& g_out,
                      const AttentionAdjoint<A>& adjoint, const AttentionGradients<typename A::Real>& gradients) {
   const int rows = e.row_end - e.row_begin;
-  with_components(shape, [&](auto d, auto m) {
-    for_teams("isotrope::attend_backward", rows, AttendBackward<A, d(), m()>{shape, e, weights, g_out, adjoint});
+  with_components(shape, [&](auto d, auto m, auto begin, auto end) {
+    for_teams("isotrope::attend_backward", rows,
+              AttendBackward<A, d(), m(), begin(), end()>{shape, e, weights, g_out, adjoint});
   });
   for_each("isotrope::softmax_backward", rows,
            SoftmaxBackward<A>{shape, e, weights, adjoint, shape.self ? gradients.self_logit : nullptr});
@@ -273,7 +276,7 @@ template <class A>
 void edge_messages_backward(const AttentionShape& shape, const AttentionEdges<A>& e, const Features<A>& source,
                             const Features<A>& target, const AttentionAdjoint<A>& adjoint, const Features<A>& g_source,
                             const Features<A>& g_target) {
-  with_components(shape, [&](auto d, auto m) {
+  with_components(shape, [&](auto d, auto m, auto...) {
     for_teams("isotrope::edge_messages_backward", e.row_end - e.row_begin,
               EdgeMessagesBackward<A, d(), m()>{shape.pad, e, source, target, adjoint, g_source, g_target});
   });

@@ -9,12 +9,14 @@ namespace isotrope::attention {
 template <int D>
 using Components = std::integral_constant<int, D>;
 
-/// Calls f with the numbers of components of features and of messages as compile-time constants.
+/// Calls f with compile-time constants: the numbers of components of features and of messages, and the range of
+/// components that are wanted of what attention gives, which is all, the scalars, or the vectors.
 template <class F>
 void with_components(const AttentionShape& shape, const F& f) {
   const auto chosen = [&](auto d) {
-    if (shape.contracted()) return f(d, Components<2>{});
-    f(d, d);
+    if (shape.contracted()) return f(d, Components<2>{}, Components<0>{}, Components<1>{});
+    if (shape.out_begin == 0) return f(d, d, Components<0>{}, d);
+    f(d, d, Components<1>{}, Components<4>{});
   };
   if (shape.d == 4) return chosen(Components<4>{});
   if (shape.d == 9) return chosen(Components<9>{});
