@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The layers of TDN: derivatives of norm, gate, radial network, Gaussians, attention over neighbours and the embedding
-// of the degree, with channels that fill lanes and channels that do not.
+// The layers of TDN: derivatives of norm, gate, attention over neighbours and the embedding of the degree, with
+// channels that fill lanes and channels that do not.
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "layers/component_norm.hpp"
 #include "layers/degree_embedding.hpp"
-#include "layers/edge_lengths.hpp"
 #include "layers/gate.hpp"
-#include "layers/normed_mlp.hpp"
 #include "support/layer_checks.hpp"
 
 namespace isotrope {
@@ -125,76 +123,6 @@ TEST(Attention, Gate) {
   check_layer(GateCase{});
 }
 
-// ---- radial functions -------------------------------------------------------------------------------------
-
-struct NormedMlpCase : LayerCase {
-  static constexpr int edges = 4, in = 3, hidden = 21, out = 5;
-  NormedMlpCase() {
-    inputs = dual_inputs = edges * in;
-    outputs = edges * out;
-    weights = in * hidden + 3 * hidden + hidden * out + out;
-  }
-  /// The network over weights that lie one after the other, each row padded, and how long all of them are.
-  template <class A>
-  static NormedMlp network(std::vector<long>& places) {
-    using T = typename A::Real;
-    std::size_t at = 0;
-    const auto take = [&](int rows, int padded_rows, int columns) {
-      const std::size_t begin = at;
-      for (int r = 0; r < rows; ++r)
-        for (int c = 0; c < columns; ++c) places.push_back(static_cast<long>(begin) + r * padded<T>(columns) + c);
-      at += static_cast<std::size_t>(padded_rows) * padded<T>(columns);
-      return begin;
-    };
-    NormedMlp mlp;
-    NormedMlp::Hidden layer;
-    layer.linear = {take(in, padded<T>(in), hidden), padded<T>(in), padded<T>(hidden)};
-    layer.width = hidden;
-    layer.bias = take(1, 1, hidden);
-    layer.gain = take(1, 1, hidden);
-    layer.shift = take(1, 1, hidden);
-    mlp.hidden = {layer};
-    mlp.last = {take(hidden, padded<T>(hidden), out), padded<T>(hidden), padded<T>(out)};
-    mlp.offset = take(1, 1, out);
-    places.push_back(static_cast<long>(at));
-    return mlp;
-  }
-  template <class A>
-  static View<typename A::Real> scattered(const std::vector<double>& w, const std::vector<long>& places) {
-    std::vector<typename A::Real> values(places.back(), 0);
-    for (std::size_t k = 0; k < w.size(); ++k) values[places[k]] = static_cast<typename A::Real>(w[k]);
-    return to_device("test::weights", values);
-  }
-  template <class A>
-  static Shape of(int live) {
-    return {{edges, {{live, padded<typename A::Real>(live)}}}};
-  }
-  template <class A>
-  Numbers forward(const std::vector<double>& w, const Numbers& x) const {
-    std::vector<long> places;
-    const NormedMlp mlp = network<A>(places);
-    const auto values = scattered<A>(w, places), memory = store<A>(of<A>(in), x), y = poisoned<A>(of<A>(out));
-    NormedMlp::Scratch<A> scratch;
-    mlp.forward<A>(values.data(), edges, memory.data(), scratch, y.data());
-    return read<A>(of<A>(out), y);
-  }
-  template <class A>
-  Numbers backward(const std::vector<double>& w, const Numbers& x, const Numbers& gy, std::vector<double>* gw) const {
-    std::vector<long> places;
-    const NormedMlp mlp = network<A>(places);
-    const auto values = scattered<A>(w, places), memory = store<A>(of<A>(in), x), y = poisoned<A>(of<A>(out));
-    const auto g = store<A>(of<A>(out), gy), gx = poisoned<A>(of<A>(in)), gradient = scattered<A>(gw ? *gw : w, places);
-    NormedMlp::Scratch<A> scratch;
-    mlp.forward<A>(values.data(), edges, memory.data(), scratch, y.data());
-    mlp.backward<A>(values.data(), edges, memory.data(), scratch, g.data(), gx.data(), gw ? gradient.data() : nullptr);
-    for (std::size_t k = 0; gw && k < gw->size(); ++k) (*gw)[k] = gradient.data()[places[k]];
-    return read<A>(of<A>(in), gx);
-  }
-};
-TEST(Attention, NormedMlp) {
-  check_layer(NormedMlpCase{});
-}
-
 // ---- edges ------------------------------------------------------------------------------------------------
 
 /// Four receivers, the second without edges; seven senders, the last three of them ghosts.
@@ -236,6 +164,16 @@ struct EdgeCase : LayerCase {
     const Rows::Group group{shape.channels, padded<typename A::Real>(shape.channels)};
     return {{edges, std::vector<Rows::Group>(parts, group)}};
   }
+  /// What linear layers see of a message: all components, or two.
+  template <class A>
+  Shape messages() const {
+    if (!shape.contracted()) return shape_of(all<A>(), edges);
+    return {{2 * edges, {{shape.channels, padded<typename A::Real>(shape.channels)}}}};
+  }
+  template <class A>
+  Shape vectors() const {
+    return shape.contracted() ? per_edge<A>(1) : shape_of(higher<A>(), edges);
+  }
   template <class A>
   Layout all() const {
     return blocks<A>(shape.channels, 0, L());
@@ -250,13 +188,14 @@ struct EdgeCase : LayerCase {
 /// Inputs: source, target, radial weights; couplings (no adjoint of these in the pass with tangents).
 struct MessageCase : EdgeCase {
   long n_source, n_target, n_radial;
-  MessageCase(int channels, int L) : EdgeCase(channels, 1, L) {
+  MessageCase(int channels, int L, bool contracted) : EdgeCase(channels, 1, L) {
+    if (contracted) shape.out_end = 1;
     n_source = static_cast<long>(senders) * shape.d * channels;
     n_target = static_cast<long>(rows) * shape.d * channels;
     n_radial = static_cast<long>(edges) * channels;
     dual_inputs = n_source + n_target + n_radial;
     inputs = dual_inputs + couplings();
-    outputs = static_cast<long>(edges) * shape.d * channels;
+    outputs = static_cast<long>(edges) * shape.message_components() * channels;
   }
   template <class A, class F>
   void with_edges(const Numbers& x, const F& f) const {
@@ -271,18 +210,17 @@ struct MessageCase : EdgeCase {
   }
   template <class A>
   Numbers forward(const std::vector<double>&, const Numbers& x) const {
-    const Shape messages = shape_of(all<A>(), edges);
-    const auto out = poisoned<A>(messages);
+    const auto out = poisoned<A>(messages<A>());
     with_edges<A>(x, [&](AttentionEdges<A>& e, const Features<A>& source, const Features<A>& target) {
       e.message = out.data();
       edge_messages<A>(padded_shape<A>(), e, source, target);
     });
-    return read<A>(messages, out);
+    return read<A>(messages<A>(), out);
   }
   template <class A>
   Numbers backward(const std::vector<double>&, const Numbers& x, const Numbers& gy, std::vector<double>*) const {
     using T = typename A::Real;
-    const auto g = store<A>(shape_of(all<A>(), edges), gy), g_radial = zeros<A>(per_edge<A>(1));
+    const auto g = store<A>(messages<A>(), gy), g_radial = zeros<A>(per_edge<A>(1));
     const auto g_source = zeros<A>(shape_of(all<A>(), senders)), g_target = zeros<A>(shape_of(all<A>(), rows));
     const View<T> g_couplings("g_couplings", couplings());
     with_edges<A>(x, [&](AttentionEdges<A>& e, const Features<A>& source, const Features<A>& target) {
@@ -301,8 +239,10 @@ struct MessageCase : EdgeCase {
   }
 };
 TEST(Attention, Messages) {
-  check_layer(MessageCase(5, 1));
-  check_layer(MessageCase(16, 2));
+  for (const bool contracted : {false, true}) {
+    check_layer(MessageCase(5, 1, contracted));
+    check_layer(MessageCase(16, 2, contracted));
+  }
 }
 
 /// From what the linear layers made of messages to the sums over neighbours. Inputs: radial weights, scalars, vectors;
@@ -314,9 +254,6 @@ struct AttendCase : EdgeCase {
     shape.bound = bound;
     n_radial = static_cast<long>(edges) * channels;
     n_scalars = 3 * n_radial;
-    n_vectors = (shape.d - 1) * n_radial;
-    dual_inputs = n_radial + n_scalars + n_vectors;
-    inputs = dual_inputs + couplings() + edges;
     weights = 4 * channels + heads;
     set_outputs(0, shape.d);
   }
@@ -324,6 +261,9 @@ struct AttendCase : EdgeCase {
     shape.out_begin = begin;
     shape.out_end = end;
     outputs = static_cast<long>(rows) * (end - begin) * shape.channels;
+    n_vectors = (shape.message_components() - 1) * n_radial;
+    dual_inputs = n_radial + n_scalars + n_vectors;
+    inputs = dual_inputs + couplings() + edges;
   }
   std::vector<double> point(std::uint64_t seed) const {
     std::vector<double> x = random_numbers(inputs, seed);
@@ -347,7 +287,7 @@ struct AttendCase : EdgeCase {
     const int C = shape.channels;
     m.radial = store<A>(per_edge<A>(1), part(x, 0, n_radial));
     m.scalars = store<A>(per_edge<A>(3), part(x, n_radial, n_scalars));
-    m.vectors = store<A>(shape_of(higher<A>(), edges), part(x, n_radial + n_scalars, n_vectors));
+    m.vectors = store<A>(vectors<A>(), part(x, n_radial + n_scalars, n_vectors));
     m.matrices = store_numbers<A>(part(x, dual_inputs, couplings()));
     m.envelope = store_numbers<A>(part(x, dual_inputs + couplings(), edges));
     m.bias_and_score = padded_rows<A>(part(w, 0, 4 * C), 4, C);
@@ -405,7 +345,7 @@ struct AttendCase : EdgeCase {
     }
     Numbers out = read<A>(per_edge<A>(1), g_radial);
     append(out, read<A>(per_edge<A>(3), memory.scalars));
-    append(out, read<A>(shape_of(higher<A>(), edges), memory.vectors));
+    append(out, read<A>(vectors<A>(), memory.vectors));
     if (!A::dual) {
       append(out, read_numbers<Plain<T>>(g_couplings));
       for (int k = 0; k < edges; ++k) out.v.push_back(shape.self ? g_envelope.data()[k] : 0);

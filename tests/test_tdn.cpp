@@ -223,7 +223,9 @@ void compare_edges(const TdnCase& c, const Passed& p) {
   p.for_edges([&](long e) {
     lengths.push_back(p.arrays.length.data()[e]);
     Passed::append_row(harmonics, p.arrays.harmonics.data() + e * p.d(), p.d());
-    Passed::append_row(radial, attention.radial.data() + e * p.pad(), p.channels());
+    // The pass ends in dE/dr: after each row comes that of its slopes.
+    const long row = 2 * static_cast<long>(p.arrays.radial.pairs.of_edge.data()[e]);
+    Passed::append_row(radial, attention.radial.data() + row * p.pad(), p.channels());
     Passed::append_row(alpha, p.arrays.force.weight.data() + e * 4, 4);
   });
   expect_near(c, "edge_length", lengths);

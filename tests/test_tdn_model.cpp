@@ -283,7 +283,7 @@ TEST(TdnGradient, LossesThatTheModelCannotHaveAreRefused) {
 struct Outputs {
   std::vector<double> energy, force, g_r, gradient;
   std::size_t chunks = 0;
-  bool kept = false;
+  bool kept = false, paired = false;
 };
 
 template <class A>
@@ -309,6 +309,8 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   pass.backward();
   out.chunks = arrays.chunks.size();
   out.kept = arrays.kept;
+  out.paired = arrays.radial.paired;
+  EXPECT_TRUE(!out.paired || arrays.radial.pairs.count < rows.edges);
   if constexpr (A::dual) {
     out.gradient.assign(record.parameters.size(), 0);
     plan.plan.add_gradient<double>(weight_gradient, out.gradient);
@@ -325,7 +327,12 @@ TEST(TdnPass, ChunksOfReceiversGiveTheSameNumbers) {
   LossTangent tangent;
   tangent.energy = {0.7};
   SplitMix random(2);
-  for (long e = 0; e < graph.edges(); ++e) tangent.dr.push_back({random.normal(), random.normal(), random.normal()});
+  std::vector<Vec3> velocity;
+  for (int i = 0; i < graph.total; ++i) velocity.push_back({random.normal(), random.normal(), random.normal()});
+  for (int i = 0; i < graph.owned; ++i) {
+    for (long e = graph.first[i]; e < graph.first[i + 1]; ++e)
+      tangent.dr.push_back(velocity[graph.neighbour[e]] - velocity[i]);
+  }
   const auto run_both = [&](long chunk, long most_kept) {
     Outputs out;
     run<WithTangent<double>>(record, graph, tangent, chunk, most_kept, out);
@@ -335,11 +342,13 @@ TEST(TdnPass, ChunksOfReceiversGiveTheSameNumbers) {
   const Outputs one = run_both(1 << 24, 1 << 24);
   EXPECT_EQ(one.chunks, 1u);
   EXPECT_TRUE(one.kept);
+  const long radial_weights_alone = graph.edges() * 100;
   for (const long chunk : {1L, 6000L}) {
-    for (const long most_kept : {0L, 1L << 24}) {
+    for (const long most_kept : {0L, radial_weights_alone, 1L << 24}) {
       const Outputs many = run_both(chunk, most_kept);
       EXPECT_GT(many.chunks, 1u);
-      EXPECT_EQ(many.kept, most_kept > 0);
+      EXPECT_EQ(many.paired, most_kept > 0);
+      EXPECT_EQ(many.kept, most_kept > radial_weights_alone);
       test::expect_close(many.energy, one.energy, 1e-12);
       test::expect_close(many.g_r, one.g_r, 1e-12);
       test::expect_close(many.gradient, one.gradient, 1e-11);

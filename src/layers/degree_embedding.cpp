@@ -35,7 +35,7 @@ struct Embed {
       for (int o = 0; o < shape.d; ++o) A::store(component(out, t, o, pad) + c, pad, A::zero());
       for (long k = begin; k < end; ++k) {
         const typename A::Num* matrix = e.couplings + (e.edge_begin + k) * shape.d * shape.d;
-        const Vec x = envelope_of(e, k) * times(load_weight<A>(q + c), A::load(e.radial + k * pad * A::rows + c, pad));
+        const Vec x = envelope_of(e, k) * times(load_weight<A>(q + c), A::load(e.radial_of(k, pad) + c, pad));
         for (int o = 0; o < shape.d; ++o) add_to<A>(component(out, t, o, pad) + c, pad, matrix[o] * x);
       }
     });
@@ -63,7 +63,7 @@ struct EmbedBackward {
       for (int o = 0; o < d; ++o) couplings[o] = A::zero();
       team.for_blocks(pad / lane_width<T>, [&](int b) {
         const int c = b * lane_width<T>;
-        const Vec w = A::load(e.radial + k * pad * A::rows + c, pad), qw = times(load_weight<A>(q + c), w);
+        const Vec w = A::load(e.radial_of(k, pad) + c, pad), qw = times(load_weight<A>(q + c), w);
         Vec p = A::zero();
         for (int o = 0; o < d; ++o) {
           const Vec g = A::load(component(g_out, t, o, pad) + c, pad);

@@ -8,7 +8,7 @@ namespace {
 
 using namespace attention;
 
-template <class A, int D>
+template <class A, int D, int M>
 struct EdgeMessages {
   using T = typename A::Real;
   using Vec = typename A::Vec;
@@ -23,10 +23,15 @@ struct EdgeMessages {
       x[i] = A::load(component(source, e.sender[edge], i, pad) + c, pad) +
              A::load(component(target, e.receiver[edge], i, pad) + c, pad);
     }
-    apply_transposed<D>(e.couplings + edge * D * D, x, y);
-    const Vec w = A::load(e.radial + static_cast<long>(k) * pad * A::rows + c, pad);
-    for (int i = 0; i < D; ++i) {
-      A::store(e.message + component_row(e.edges, k, i, 0) * pad * A::rows + c, pad, w * y[i]);
+    const typename A::Num* matrix = e.couplings + edge * D * D;
+    apply_transposed<D>(matrix, x, y);
+    if constexpr (M != D) {
+      y[1] = matrix[D] * y[1];
+      for (int i = 2; i < D; ++i) y[1] += matrix[i * D] * y[i];
+    }
+    const Vec w = A::load(e.radial_of(k, pad) + c, pad);
+    for (int i = 0; i < M; ++i) {
+      A::store(e.message + message_row<D, M>(e.edges, k, i) * pad * A::rows + c, pad, w * y[i]);
     }
   }
 };
@@ -85,14 +90,14 @@ struct Softmax {
     if (shape.self) self = bounded(with_tangent(weights.self_logit[h]), shape.bound);
     T most = shape.self ? number(self) : number(bounded(e.logit[begin * shape.heads + h], shape.bound));
     for (long k = begin; k < end; ++k) {
-      const T z = number(bounded(e.logit[k * shape.heads + h], shape.bound));
-      most = z > most ? z : most;
+      const N z = e.weight[k * shape.heads + h] = bounded(e.logit[k * shape.heads + h], shape.bound);
+      most = number(z) > most ? number(z) : most;
     }
     N sum{};
     if (shape.self) sum = exponential(self, most);
     for (long k = begin; k < end; ++k) {
       N& p = e.weight[k * shape.heads + h];
-      p = exponential(bounded(e.logit[k * shape.heads + h], shape.bound), most);
+      p = exponential(p, most);
       if (e.envelope) p = p * e.envelope[e.edge_begin + k];
       sum += p;
     }
@@ -112,7 +117,7 @@ struct Softmax {
   }
 };
 
-template <class A, int D>
+template <class A, int D, int M, int begin, int end>
 struct Attend {
   using T = typename A::Real;
   using Vec = typename A::Vec;
@@ -124,31 +129,30 @@ struct Attend {
   KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
     const int t = e.row_begin + item;
     team.for_blocks(shape.pad / lane_width<T>, [&](int b) {
-      for (int k = shape.out_begin; k < shape.out_end; ++k)
-        A::store(place(t, k) + b * lane_width<T>, shape.pad, A::zero());
+      for (int k = begin; k < end; ++k) A::store(place(t, k) + b * lane_width<T>, shape.pad, A::zero());
     });
     for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
       team.for_blocks(shape.pad / lane_width<T>, [&](int b) { add_edge(t, k, b * lane_width<T>); });
     }
   }
   KOKKOS_INLINE_FUNCTION T* place(int t, int k) const {
-    return out.data + component_row(out.atoms, t, k, degree_of(shape.out_begin)) * shape.pad * A::rows;
+    return out.data + component_row(out.atoms, t, k, degree_of(begin)) * shape.pad * A::rows;
   }
   KOKKOS_INLINE_FUNCTION void add_edge(int t, long k, int c) const {
     const int pad = shape.pad;
     const T* row = e.scalars + k * 3 * pad * A::rows + c;
-    const Vec scale =
-        head_lane<A>(shape, e.weight + k * shape.heads, c) * A::load(e.radial + k * pad * A::rows + c, pad);
+    const Vec scale = head_lane<A>(shape, e.weight + k * shape.heads, c) * A::load(e.radial_of(k, pad) + c, pad);
     const Vec open = scale * sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
-    Vec u[D];
+    Vec u[M];
     u[0] = scale * silu(plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)));
-    for (int i = 1; i < D; ++i) {
-      u[i] = open * A::load(e.vectors + component_row(e.edges, k, i, 1) * pad * A::rows + c, pad);
+    for (int i = 1; i < M; ++i) {
+      u[i] = open * A::load(e.vectors + (message_row<D, M>(e.edges, k, i) - e.edges) * pad * A::rows + c, pad);
     }
     const typename A::Num* g = e.couplings + (e.edge_begin + k) * D * D;
-    for (int o = shape.out_begin; o < shape.out_end; ++o) {
+    if constexpr (M != D) return add_to<A>(place(t, 0) + c, pad, g[0] * u[0] + u[1]);
+    for (int o = begin; o < end; ++o) {
       Vec sum = g[o] * u[0];
-      for (int i = 1; i < D; ++i) sum += g[i * D + o] * u[i];
+      for (int i = 1; i < M; ++i) sum += g[i * D + o] * u[i];
       add_to<A>(place(t, o) + c, pad, sum);
     }
   }
@@ -159,9 +163,9 @@ struct Attend {
 template <class A>
 void edge_messages(const AttentionShape& shape, const AttentionEdges<A>& e, const Features<A>& source,
                    const Features<A>& target) {
-  with_components(shape.d, [&](auto d) {
+  with_components(shape, [&](auto d, auto m, auto...) {
     for_channels("isotrope::edge_messages", static_cast<int>(e.edges), shape.pad / lane_width<typename A::Real>,
-                 EdgeMessages<A, d()>{shape.pad, e, source, target});
+                 EdgeMessages<A, d(), m()>{shape.pad, e, source, target});
   });
 }
 
@@ -176,8 +180,8 @@ void attention_weights(const AttentionShape& shape, const AttentionEdges<A>& e,
 template <class A>
 void attend(const AttentionShape& shape, const AttentionEdges<A>& e, const AttentionWeights<typename A::Real>& weights,
             const Features<A>& out) {
-  with_components(shape.d, [&](auto d) {
-    for_teams("isotrope::attend", e.row_end - e.row_begin, Attend<A, d()>{shape, e, weights, out});
+  with_components(shape, [&](auto d, auto m, auto begin, auto end) {
+    for_teams("isotrope::attend", e.row_end - e.row_begin, Attend<A, d(), m(), begin(), end()>{shape, e, weights, out});
   });
 }
 

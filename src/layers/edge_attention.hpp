@@ -14,6 +14,9 @@
 ///             itself), or 0
 ///   out[t]    sum over edges of p_h w G^T u,  u_0 = silu(v0),  u_i = sigmoid(g) v_i
 ///
+/// Where scalars alone are wanted of `out`, they need of the values of l >= 1 only sum_i G_i0 u_i, and the gate is one
+/// for all i: messages then have two components, m_0 and sum_i G_i0 m_i, and so have the linear layers less to do.
+///
 /// With self_h > 0 and an envelope, weights vanish smoothly with the distance, also that of the last neighbour. Only
 /// scalars of the message go into logits and gates. Kernels take the edges of a range of receivers; nothing else of
 /// size edges x channels exists than the arrays of that range.
@@ -25,6 +28,9 @@ struct AttentionShape {
   int out_begin = 0, out_end = 1;  ///< components of `out` that are wanted
   double bound = 0;                ///< of the logits; 0: none
   bool self = false;               ///< whether the receiver itself takes a share
+
+  bool contracted() const { return out_end == 1; }
+  int message_components() const { return contracted() ? 2 : d; }
 };
 
 /// Edges [edge_begin, edge_begin + edges) of the receivers [row_begin, row_end) and what is kept of them. Arrays of the
@@ -37,14 +43,21 @@ struct AttentionEdges {
   long edge_begin = 0, edges = 0;
   const long* first = nullptr;
   const int *sender = nullptr, *receiver = nullptr;
-  const N* couplings = nullptr;  ///< [edge of the graph][d][d]
-  const N* envelope = nullptr;   ///< [edge of the graph], or null
-  T* radial = nullptr;           ///< [edge][row][pad]
-  T* message = nullptr;          ///< blocks l = 0 ... of [edge][m][row][pad]
-  T* scalars = nullptr;          ///< [edge][row][3 pad]: q, v0, g without bias
-  T* vectors = nullptr;          ///< blocks l = 1 ... of [edge][m][row][pad]
-  N* logit = nullptr;            ///< [edge][heads] before the bound
-  N* weight = nullptr;           ///< [edge][heads]
+  const N* couplings = nullptr;     ///< [edge of the graph][d][d]
+  const N* envelope = nullptr;      ///< [edge of the graph], or null
+  T* radial = nullptr;              ///< [radial row][row][pad]
+  const int* radial_row = nullptr;  ///< [edge of the graph]; null: those of the range, one after the other
+  int radial_stride = 1;            ///< 2 where slopes lie between the rows
+  T* message = nullptr;  ///< blocks l = 0 ... of [edge][m][row][pad]; contracted: two blocks of [edge][row][pad]
+  T* scalars = nullptr;  ///< [edge][row][3 pad]: q, v0, g without bias
+  T* vectors = nullptr;  ///< the blocks after the first, likewise
+  N* logit = nullptr;    ///< [edge][heads] before the bound
+  N* weight = nullptr;   ///< [edge][heads]
+
+  /// Radial weights of edge k of the range.
+  KOKKOS_INLINE_FUNCTION T* radial_of(long k, int pad) const {
+    return radial + (radial_row ? radial_row[edge_begin + k] : k) * static_cast<long>(radial_stride * pad * A::rows);
+  }
 };
 
 /// Where the weights of kernels lie, already offset.

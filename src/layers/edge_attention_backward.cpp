@@ -29,7 +29,7 @@ struct CouplingSums {
 };
 
 /// Adjoints of values, gates and radial weights, and sums over channels for those of attention weights and couplings.
-template <class A, int D>
+template <class A, int D, int M, int begin, int end>
 struct AttendBackward {
   using T = typename A::Real;
   using Vec = typename A::Vec;
@@ -49,7 +49,7 @@ struct AttendBackward {
           team, shape, [&](int c) { return one_lane(t, k, c, couplings); },
           [&](int h, const typename A::Num& sum) { adjoint.weight[k * shape.heads + h] = sum; });
       if (adjoint.couplings) {
-        couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, shape.out_begin, shape.out_end);
+        couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, begin, end);
       }
     }
   }
@@ -58,28 +58,30 @@ struct AttendBackward {
   KOKKOS_INLINE_FUNCTION Vec one_lane(int t, long k, int c, CouplingSums<T, D>& couplings) const {
     const int pad = shape.pad;
     T* row = e.scalars + k * 3 * pad * A::rows + c;
-    const Vec w = A::load(e.radial + k * pad * A::rows + c, pad);
+    const Vec w = A::load(e.radial_of(k, pad) + c, pad);
     const Vec p = head_lane<A>(shape, e.weight + k * shape.heads, c), scale = p * w;
     const typename A::Num* matrix = e.couplings + (e.edge_begin + k) * D * D;
-    Vec g[D], q[D];
-    for (int o = shape.out_begin; o < shape.out_end; ++o) g[o] = A::load(place(t, o) + c, pad);
-    for (int i = 0; i < D; ++i) {
+    Vec g[D], q[M];
+    for (int o = begin; o < end; ++o) g[o] = A::load(place(t, o) + c, pad);
+    for (int i = 0; i < M; ++i) {
       q[i] = A::zero();
-      for (int o = shape.out_begin; o < shape.out_end; ++o) q[i] += matrix[i * D + o] * g[o];
+      for (int o = begin; o < end; ++o) q[i] += matrix[i * D + o] * g[o];
     }
-    const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)), u0 = silu(value);
+    if constexpr (M != D) q[1] = g[0];
+    const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c));
+    const Vec rise = sigmoid(value), u0 = value * rise, slope = rise * (T(1) + value * (T(1) - rise));  // of silu
     const Vec open = sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
     const Vec scale_open = scale * open;
     Vec ungated = A::zero();
     couple(couplings, 0, scale * u0, g);
-    for (int i = 1; i < D; ++i) {
-      T* vector = e.vectors + component_row(e.edges, k, i, 1) * pad * A::rows + c;
+    for (int i = 1; i < M; ++i) {
+      T* vector = e.vectors + (message_row<D, M>(e.edges, k, i) - e.edges) * pad * A::rows + c;
       const Vec v = A::load(vector, pad);
       ungated += v * q[i];
-      couple(couplings, i, scale_open * v, g);
+      if constexpr (M == D) couple(couplings, i, scale_open * v, g);
       A::store(vector, pad, scale_open * q[i]);
     }
-    A::store(row + pad, 3 * pad, scale * q[0] * silu_slope(value));
+    A::store(row + pad, 3 * pad, scale * q[0] * slope);
     A::store(row + 2 * pad, 3 * pad, scale_open * (T(1) - open) * ungated);
     const Vec s = u0 * q[0] + open * ungated;
     A::store(adjoint.radial + k * pad * A::rows + c, pad, p * s);
@@ -90,11 +92,11 @@ struct AttendBackward {
                                      [[maybe_unused]] const Vec& x, [[maybe_unused]] const Vec* g) const {
     if constexpr (!A::dual) {
       if (!adjoint.couplings) return;
-      for (int o = shape.out_begin; o < shape.out_end; ++o) couplings.sum[i * D + o] += x * g[o];
+      for (int o = begin; o < end; ++o) couplings.sum[i * D + o] += x * g[o];
     }
   }
   KOKKOS_INLINE_FUNCTION const T* place(int t, int k) const {
-    return g_out.data + component_row(g_out.atoms, t, k, degree_of(shape.out_begin)) * shape.pad * A::rows;
+    return g_out.data + component_row(g_out.atoms, t, k, degree_of(begin)) * shape.pad * A::rows;
   }
 };
 
@@ -172,10 +174,11 @@ struct LogitsBackward {
         T* row = e.scalars + k * 3 * pad * A::rows + c;
         const Vec q = plus(A::load(row, 3 * pad), load_weight<A>(weights.bias + c));
         const Vec g = head_lane<A>(shape, g_logit + k * shape.heads, c);
-        const Vec g_q = times(score, Vec(g * (T(0.2) + silu_slope(q) * T(0.8))));
+        const Vec rise = sigmoid(q), slope = rise * (T(1) + q * (T(1) - rise));  // of silu
+        const Vec g_q = times(score, Vec(g * (T(0.2) + slope * T(0.8))));
         A::store(row, 3 * pad, g_q);
         if (gradients.score) {
-          sums[0] += g * (q * T(0.2) + silu(q) * T(0.8));
+          sums[0] += g * (q * T(0.2) + q * rise * T(0.8));
           sums[1] += g_q;
           sums[2] += A::load(row + pad, 3 * pad);
           sums[3] += A::load(row + 2 * pad, 3 * pad);
@@ -189,7 +192,7 @@ struct LogitsBackward {
   }
 };
 
-template <class A, int D>
+template <class A, int D, int M>
 struct EdgeMessagesBackward {
   using T = typename A::Real;
   using Vec = typename A::Vec;
@@ -214,25 +217,42 @@ struct EdgeMessagesBackward {
     const long edge = e.edge_begin + k;
     const int s = e.sender[edge];
     const typename A::Num* matrix = e.couplings + edge * D * D;
-    const Vec w = A::load(e.radial + k * pad * A::rows + c, pad);
-    Vec g[D], along = A::zero();
-    for (int o = 0; o < D; ++o) g[o] = A::load(e.message + component_row(e.edges, k, o, 0) * pad * A::rows + c, pad);
+    const Vec w = A::load(e.radial_of(k, pad) + c, pad);
+    Vec x[D], g[D], along = A::zero();
     for (int i = 0; i < D; ++i) {
-      const Vec x = A::load(component(source, s, i, pad) + c, pad) + A::load(component(target, t, i, pad) + c, pad);
+      x[i] = A::load(component(source, s, i, pad) + c, pad) + A::load(component(target, t, i, pad) + c, pad);
+    }
+    for (int o = 0; o < M; ++o) g[o] = A::load(e.message + message_row<D, M>(e.edges, k, o) * pad * A::rows + c, pad);
+    if constexpr (M != D) expand(matrix, w, x, g, couplings);
+    for (int i = 0; i < D; ++i) {
       Vec q = matrix[i * D] * g[0];
       for (int o = 1; o < D; ++o) q += matrix[i * D + o] * g[o];
-      along += x * q;
+      along += x[i] * q;
       const Vec g_x = w * q;
       scatter<A>(component(g_source, s, i, pad) + c, pad, g_x);
       add_to<A>(component(g_target, t, i, pad) + c, pad, g_x);
       if constexpr (!A::dual) {
         if (adjoint.couplings) {
-          const Vec wx = w * x;
+          const Vec wx = w * x[i];
           for (int o = 0; o < D; ++o) couplings.sum[i * D + o] += wx * g[o];
         }
       }
     }
     add_to<A>(adjoint.radial + k * pad * A::rows + c, pad, along);
+  }
+
+  /// From the adjoint of the contracted component to those of all, by which it also depends on the matrix.
+  KOKKOS_INLINE_FUNCTION void expand(const typename A::Num* matrix, [[maybe_unused]] const Vec& w,
+                                     [[maybe_unused]] const Vec* x, Vec* g,
+                                     [[maybe_unused]] CouplingSums<T, D>& couplings) const {
+    const Vec contracted = g[1];
+    for (int o = 1; o < D; ++o) g[o] = matrix[o * D] * contracted;
+    if constexpr (!A::dual) {
+      if (!adjoint.couplings) return;
+      Vec y[D];
+      apply_transposed<D>(matrix, x, y);
+      for (int o = 1; o < D; ++o) couplings.sum[o * D] += w * y[o] * contracted;
+    }
   }
 };
 
@@ -243,8 +263,9 @@ void attend_backward(const AttentionShape& shape, const AttentionEdges<A>& e,
                      const AttentionWeights<typename A::Real>& weights, const Features<A>& g_out,
                      const AttentionAdjoint<A>& adjoint, const AttentionGradients<typename A::Real>& gradients) {
   const int rows = e.row_end - e.row_begin;
-  with_components(shape.d, [&](auto d) {
-    for_teams("isotrope::attend_backward", rows, AttendBackward<A, d()>{shape, e, weights, g_out, adjoint});
+  with_components(shape, [&](auto d, auto m, auto begin, auto end) {
+    for_teams("isotrope::attend_backward", rows,
+              AttendBackward<A, d(), m(), begin(), end()>{shape, e, weights, g_out, adjoint});
   });
   for_each("isotrope::softmax_backward", rows,
            SoftmaxBackward<A>{shape, e, weights, adjoint, shape.self ? gradients.self_logit : nullptr});
@@ -255,9 +276,9 @@ template <class A>
 void edge_messages_backward(const AttentionShape& shape, const AttentionEdges<A>& e, const Features<A>& source,
                             const Features<A>& target, const AttentionAdjoint<A>& adjoint, const Features<A>& g_source,
                             const Features<A>& g_target) {
-  with_components(shape.d, [&](auto d) {
+  with_components(shape, [&](auto d, auto m, auto...) {
     for_teams("isotrope::edge_messages_backward", e.row_end - e.row_begin,
-              EdgeMessagesBackward<A, d()>{shape.pad, e, source, target, adjoint, g_source, g_target});
+              EdgeMessagesBackward<A, d(), m()>{shape.pad, e, source, target, adjoint, g_source, g_target});
   });
 }
 

@@ -9,12 +9,18 @@ namespace isotrope::attention {
 template <int D>
 using Components = std::integral_constant<int, D>;
 
-/// Calls f with the number of components as a compile-time constant.
+/// Calls f with compile-time constants: the numbers of components of features and of messages, and the range of
+/// components that are wanted of what attention gives, which is all, the scalars, or the vectors.
 template <class F>
-void with_components(int d, const F& f) {
-  if (d == 4) return f(Components<4>{});
-  if (d == 9) return f(Components<9>{});
-  f(Components<16>{});
+void with_components(const AttentionShape& shape, const F& f) {
+  const auto chosen = [&](auto d) {
+    if (shape.contracted()) return f(d, Components<2>{}, Components<0>{}, Components<1>{});
+    if (shape.out_begin == 0) return f(d, d, Components<0>{}, d);
+    f(d, d, Components<1>{}, Components<4>{});
+  };
+  if (shape.d == 4) return chosen(Components<4>{});
+  if (shape.d == 9) return chosen(Components<9>{});
+  chosen(Components<16>{});
 }
 
 /// l of component i.
@@ -26,6 +32,12 @@ KOKKOS_INLINE_FUNCTION constexpr int degree_of(int i) {
 KOKKOS_INLINE_FUNCTION constexpr long component_row(long edges, long e, int i, int from) {
   const int l = degree_of(i);
   return (l * l - from * from) * edges + e * (2 * l + 1) + i - l * l;
+}
+
+/// The same of a message with M components, contracted or not.
+template <int D, int M>
+KOKKOS_INLINE_FUNCTION constexpr long message_row(long edges, long e, int i) {
+  return M == D ? component_row(edges, e, i, 0) : i * edges + e;
 }
 
 /// Component i of an atom's features.

@@ -96,27 +96,6 @@ struct Gaussians {
   }
 };
 
-template <class T>
-struct GaussiansBackward {
-  using A = Plain<T>;
-  GaussianBasis basis;
-  const T* weights;
-  const double* length;
-  const T* g_out;
-  double* g_length;
-  template <class Team>
-  KOKKOS_FUNCTION void operator()(const Team& team, int e) const {
-    Lane<T> sum(T(0));
-    team.for_blocks(basis.pad / lane_width<T>, [&](int b) {
-      const int c = b * lane_width<T>;
-      const GaussianLane<A> lane(basis, weights, length[e], c);
-      sum -= load_lane(g_out + static_cast<long>(e) * basis.pad + c) * lane.by_mean() * lane.scale;
-    });
-    const T total = team.sum(sum);
-    team.once([&] { g_length[e] += total / basis.cutoff; });
-  }
-};
-
 template <class A>
 struct GaussiansWeightGradient {
   using T = typename A::Real;
@@ -169,12 +148,6 @@ void gaussians(const GaussianBasis& basis, const typename A::Real* weights, long
                Gaussians<A>{basis, weights, length, out});
 }
 
-template <class T>
-void gaussians_backward(const GaussianBasis& basis, const T* weights, long edges, const double* length, const T* g_out,
-                        double* g_length) {
-  for_teams("isotrope::gaussians_backward", edges, GaussiansBackward<T>{basis, weights, length, g_out, g_length});
-}
-
 template <class A>
 void gaussians_weight_gradient(const GaussianBasis& basis, const typename A::Real* weights, long edges,
                                const Length<A>* length, const typename A::Real* g_out,
@@ -194,7 +167,5 @@ ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
 ISOTROPE_INSTANTIATE(WithTangent<double>)
 #undef ISOTROPE_INSTANTIATE
-template void gaussians_backward(const GaussianBasis&, const float*, long, const double*, const float*, double*);
-template void gaussians_backward(const GaussianBasis&, const double*, long, const double*, const double*, double*);
 
 }  // namespace isotrope

@@ -34,10 +34,6 @@ struct GaussianBasis {
 template <class A>
 void gaussians(const GaussianBasis& basis, const typename A::Real* weights, long edges, const Length<A>* length,
                typename A::Real* out);
-/// g_length += g_out times the slopes.
-template <class T>
-void gaussians_backward(const GaussianBasis& basis, const T* weights, long edges, const double* length, const T* g_out,
-                        double* g_length);
 /// Adds the gradients of means, widths, scale and shift.
 template <class A>
 void gaussians_weight_gradient(const GaussianBasis& basis, const typename A::Real* weights, long edges,

@@ -149,7 +149,7 @@ void NormedMlp::backward(const typename A::Real* weights, long edges, const type
     if (k == 0 && !g_input) return;
     std::swap(next, other);
     T* gx = k > 0 ? next->reserve(edges * w.in * A::rows) : g_input;
-    linear_backward<A>(weights, w, edges, g, w.out, 0, gx, w.in);
+    linear_backward<A>(weights, w, edges, g, w.out, k > 0 ? 0 : 1, gx, w.in);
     g = gx;
   }
 }

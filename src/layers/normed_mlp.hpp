@@ -31,8 +31,8 @@ class NormedMlp {
   void forward(const typename A::Real* weights, long edges, const typename A::Real* input, Scratch<A>& scratch,
                typename A::Real* output) const;
 
-  /// From the adjoint of the output: that of the input (written; not formed where null), and the weight gradients
-  /// (added; none where null). `scratch` is that of forward.
+  /// From the adjoint of the output: that of the input and the weight gradients (added; none where null). `scratch` is
+  /// that of forward.
   template <class A>
   void backward(const typename A::Real* weights, long edges, const typename A::Real* input, Scratch<A>& scratch,
                 const typename A::Real* g_output, typename A::Real* g_input, typename A::Real* weight_gradient) const;

@@ -97,8 +97,9 @@ TdnPass<A>::TdnPass(const Constants& constants, TdnPurpose purpose, DeviceGraph&
 
 template <class A>
 void TdnPass<A>::forward() {
-  split_into_chunks();
   embed_edges();
+  prepare_radial();
+  split_into_chunks();
   embed_atoms();
   for (int t = 0; t < c_.shape->layers; ++t) block(t);
   const Features<A> out = input_of(c_.shape->layers), normed = features(arrays_.normed, out.layout, nodes_);
@@ -115,6 +116,7 @@ void TdnPass<A>::backward() {
     arrays_.g_envelope.zeros(graph_.edges);
     arrays_.g_length.zeros(graph_.edges);
   }
+  begin_radial_gradients();
   const Features<A> out = input_of(c_.shape->layers);
   const Features<A> g_normed = zero_features<A>(arrays_.g_normed, out.layout, nodes_);
   read_energies_backward(g_normed);
@@ -123,6 +125,7 @@ void TdnPass<A>::backward() {
   normalise_backward<A>(c_.plan->norm, c_.weights, out, g_normed, g_x, weight_gradient_);
   for (int t = c_.shape->layers - 1; t >= 0; --t) block_backward(t, g_x);
   embed_atoms_backward(g_x);
+  end_radial_gradients();
   if (purpose_.edges) edges_backward();
 }
 
@@ -151,10 +154,11 @@ template <class A>
 void TdnPass<A>::embed_atoms() {
   const Features<A> sums = zero_features<A>(arrays_.degree, c_.plan->features, nodes_), x = input_of(0);
   N* count = arrays_.count.reserve(graph_.rows);
+  radial_weights(c_.plan->degree_radial, 0, arrays_.degree_radial);
   for (const Chunk& chunk : arrays_.chunks) {
     AttentionEdges<A> e = edges_of(chunk);
-    e.radial = arrays_.degree_radial.reserve(e.edges * pad_ * A::rows);
-    radial_weights(c_.plan->degree_radial, 0, chunk, e.radial);
+    place_radial(arrays_.degree_radial, e.edges, 0, e);
+    chunk_radial_weights(c_.plan->degree_radial, 0, e);
     degree_embedding<A>(block_shape(0), e, c_.weights + c_.plan->degree, sums, count);
   }
   const BiasedMatrix& project = c_.plan->degree_project;
@@ -178,14 +182,16 @@ void TdnPass<A>::embed_atoms_backward(const Features<A>& g_x) {
   const Features<A> g_sums = features(arrays_.g_aggregated, c_.plan->features, nodes_);
   linear_weight_gradient<A>(project.matrix, nodes_ * d_, sums.data, pad_, g_x.data, pad_, weight_gradient_);
   linear_backward<A>(c_.weights, project.matrix, nodes_ * d_, g_x.data, pad_, 0, g_sums.data, pad_);
+  begin_radial_backward(c_.plan->degree_radial, 0, arrays_.degree_radial);
   for (const Chunk& chunk : arrays_.chunks) {
     AttentionEdges<A> e = edges_of(chunk);
-    e.radial = arrays_.degree_radial.reserve(e.edges * pad_ * A::rows);
-    radial_weights(c_.plan->degree_radial, 0, chunk, e.radial);
+    place_radial(arrays_.degree_radial, e.edges, 0, e);
+    chunk_radial_weights(c_.plan->degree_radial, 0, e);
     degree_embedding_backward<A>(block_shape(0), e, c_.weights + c_.plan->degree, g_sums, g_count, adjoint_of(chunk),
                                  place(c_.plan->degree));
-    radial_weights_backward(c_.plan->degree_radial, 0, chunk);
+    chunk_radial_backward(c_.plan->degree_radial, 0, e);
   }
+  end_radial_backward(c_.plan->degree_radial, 0);
 }
 
 /// x + attention(norm(x)), then that + feed-forward(norm(that)).

@@ -5,6 +5,7 @@
 
 #include "layers/degree_embedding.hpp"
 #include "layers/device_graph.hpp"
+#include "layers/edge_pairs.hpp"
 #include "layers/edge_product.hpp"
 #include "layers/halo.hpp"
 #include "layers/radial_table.hpp"
@@ -19,25 +20,37 @@ struct TdnArrays {
   using N = typename A::Num;
   struct Attention {
     Buffer<T> source, target, aggregated;
-    Buffer<T> radial, scalars, vectors;  ///< of all edges where they are kept, else of the chunk at hand
-    Buffer<N> logit, weight;             ///< of all edges
+    Buffer<T> radial;            ///< of all pairs, else as the others
+    Buffer<T> scalars, vectors;  ///< of all edges where they are kept, else of the chunk at hand
+    Buffer<N> logit, weight;     ///< of all edges
   };
   struct Block {
     Buffer<T> in, normed_1, middle, normed_2, feed_scalars, feed_vectors, gated;
     Attention attention;
   };
+  struct Radial {
+    EdgePairs pairs;
+    bool paired = false;               ///< one row a pair; else one an edge of the chunk at hand
+    bool slopes = false;               ///< after each row of radial weights comes that of their slopes
+    Buffer<Length<A>> length;          ///< [pairs]
+    Buffer<Dual<double>> variable;     ///< lengths with tangent 1, where slopes are wanted
+    Buffer<T> gaussians, g_gaussians;  ///< [pairs or edges][row][gaussians]
+    Buffer<T> g_sum;                   ///< [pairs][row][pad] adjoint
+    std::vector<typename NormedMlp::Scratch<A>> scratch;  ///< of each network where they are kept, else of the last
+    typename NormedMlp::Scratch<WithTangent<T>> slope_scratch;
+  };
   std::vector<Block> blocks;
+  Radial radial;
   Attention force;
   Buffer<Length<A>> length;                  ///< [edges]
   Buffer<N> harmonics, couplings, envelope;  ///< [edges][d], [edges][d][d], [edges]
-  Buffer<T> degree, degree_radial;           ///< sums over neighbours; radial weights of the chunk
+  Buffer<T> degree, degree_radial;           ///< sums over neighbours; radial weights of the pairs or of the chunk
   Buffer<N> count, g_count;                  ///< [rows]
   Buffer<T> out, normed, energy_before, energy_after, energy_column, force_features, force_column;
   Buffer<double> energy;  ///< [nodes] of the network
   // of the chunk at hand
-  Buffer<T> message, gaussians, g_gaussians, g_radial;
+  Buffer<T> message, g_radial;
   Buffer<N> g_weight;
-  typename NormedMlp::Scratch<A> radial;
   // adjoints
   Buffer<N> seed, force_seed;  ///< [nodes], [rows][3]
   Buffer<T> g_x, g_normed, g_gated, g_aggregated, g_source, g_target, g_column, g_hidden;
@@ -50,7 +63,7 @@ struct TdnArrays {
   };
   std::vector<Chunk> chunks;
   bool kept = false;             ///< whether what forward computed on the edges is there for backward
-  long chunk_numbers = 1 << 18;  ///< of a chunk with more than one receiver, in all its arrays
+  long chunk_numbers = 1 << 20;  ///< of a chunk with more than one receiver, in all its arrays
   long most_kept = 1L << 26;     ///< numbers
 };
 
@@ -117,15 +130,25 @@ class TdnPass {
   void sender_features(const TdnAttention& w, Attention& arrays, const Features<A>& x);
   void sender_features_backward(const TdnAttention& w, const Features<A>& x, const Features<A>& g_x);
   void edges_forward(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
-                     const AttentionEdges<A>& e, const Chunk& chunk);
+                     const AttentionEdges<A>& e);
   void recompute(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
-                 const AttentionEdges<A>& e, const Chunk& chunk);
+                 const AttentionEdges<A>& e);
   void wide_weight_gradient(const WideMatrix& w, long atoms, const T* x, const T* g_scalars, const T* g_vectors, int d);
 
-  void radial_weights(const NormedMlp& network, int table, const Chunk& chunk, T* out);
-  void radial_weights_backward(const NormedMlp& network, int table, const Chunk& chunk);
+  void prepare_radial();
+  void basis_functions(long count, const Length<A>* length);
+  void evaluate_network(const NormedMlp& network, int table, long count, T* out);
+  typename NormedMlp::Scratch<A>& scratch_of(int table);
+  void place_radial(Buffer<T>& buffer, long all, long start, AttentionEdges<A>& e);
+  void radial_weights(const NormedMlp& network, int table, Buffer<T>& out);
+  void chunk_radial_weights(const NormedMlp& network, int table, const AttentionEdges<A>& e);
+  void begin_radial_gradients();
+  void end_radial_gradients();
+  void begin_radial_backward(const NormedMlp& network, int table, Buffer<T>& out);
+  void chunk_radial_backward(const NormedMlp& network, int table, const AttentionEdges<A>& e);
+  void end_radial_backward(const NormedMlp& network, int table);
   AttentionEdges<A> edges_of(const Chunk& chunk);
-  AttentionEdges<A> edges_of(Attention& arrays, const Chunk& chunk);
+  AttentionEdges<A> edges_of(Attention& arrays, const AttentionShape& shape, const Chunk& chunk);
   AttentionAdjoint<A> adjoint_of(const Chunk& chunk);
   AttentionWeights<T> attention_weights_of(const TdnAttention& w) const;
   AttentionGradients<T> attention_gradients_of(const TdnAttention& w) const;

@@ -14,10 +14,14 @@ namespace isotrope {
 template <class A>
 void TdnPass<A>::split_into_chunks() {
   const long per_edge = static_cast<long>(2 * d_ + 4) * pad_ * A::rows;
-  const long kept_per_edge = static_cast<long>(d_ + 3) * pad_ * A::rows;
+  const bool networks = arrays_.radial.paired && !arrays_.radial.slopes;
+  long kept_per_edge = static_cast<long>(d_ + 3) * pad_ * A::rows;
+  for (const auto& layer : c_.plan->degree_radial.hidden)
+    kept_per_edge += networks ? 2 * layer.linear.out * A::rows : 0;
   const long most_edges = std::max<long>(1, arrays_.chunk_numbers / per_edge);
   const long layers = c_.shape->layers + (purpose_.direct ? 1 : 0);
-  arrays_.kept = purpose_.backward && graph_.edges * kept_per_edge * layers <= arrays_.most_kept;
+  arrays_.kept = purpose_.backward && (arrays_.radial.paired || tabulated()) &&
+                 graph_.edges * kept_per_edge * layers <= arrays_.most_kept;
   arrays_.chunks.clear();
   int begin = 0;
   while (begin < graph_.rows) {
@@ -57,14 +61,14 @@ AttentionEdges<A> TdnPass<A>::edges_of(const Chunk& chunk) {
 
 /// With the chunk's places in the arrays of an attention layer.
 template <class A>
-AttentionEdges<A> TdnPass<A>::edges_of(Attention& arrays, const Chunk& chunk) {
+AttentionEdges<A> TdnPass<A>::edges_of(Attention& arrays, const AttentionShape& shape, const Chunk& chunk) {
   AttentionEdges<A> e = edges_of(chunk);
   const long all = arrays_.kept ? graph_.edges : e.edges, start = arrays_.kept ? chunk.edge_begin : 0;
-  const long row = static_cast<long>(pad_) * A::rows, heads = c_.shape->heads;
-  e.radial = arrays.radial.reserve(all * row) + start * row;
+  const long row = static_cast<long>(pad_) * A::rows, heads = shape.heads, m = shape.message_components();
+  place_radial(arrays.radial, all, start, e);
   e.scalars = arrays.scalars.reserve(all * 3 * row) + start * 3 * row;
-  e.vectors = arrays.vectors.reserve(all * (d_ - 1) * row) + start * (d_ - 1) * row;
-  e.message = arrays_.message.reserve(e.edges * d_ * row);
+  e.vectors = arrays.vectors.reserve(all * (m - 1) * row) + start * (m - 1) * row;
+  e.message = arrays_.message.reserve(e.edges * m * row);
   e.logit = arrays.logit.reserve(graph_.edges * heads) + chunk.edge_begin * heads;
   e.weight = arrays.weight.reserve(graph_.edges * heads) + chunk.edge_begin * heads;
   return e;
@@ -89,41 +93,6 @@ AttentionWeights<typename A::Real> TdnPass<A>::attention_weights_of(const TdnAtt
 template <class A>
 AttentionGradients<typename A::Real> TdnPass<A>::attention_gradients_of(const TdnAttention& w) const {
   return {place(w.wide.bias), place(w.score), place(w.self_logit)};
-}
-
-template <class A>
-void TdnPass<A>::radial_weights(const NormedMlp& network, int table, const Chunk& chunk, T* out) {
-  const long edges = chunk.edge_end - chunk.edge_begin;
-  if (tabulated()) {
-    (*c_.tables)[table]->evaluate(edges, graph_.r.data() + 3 * chunk.edge_begin, out);
-    return;
-  }
-  const GaussianBasis& basis = c_.plan->gaussians;
-  T* values = arrays_.gaussians.reserve(edges * basis.pad * A::rows);
-  gaussians<A>(basis, c_.weights, edges, arrays_.length.data() + chunk.edge_begin, values);
-  network.template forward<A>(c_.weights, edges, values, arrays_.radial, out);
-}
-
-/// From the adjoint in g_radial; the network's hidden layers are those of the last radial_weights.
-template <class A>
-void TdnPass<A>::radial_weights_backward(const NormedMlp& network, int table, const Chunk& chunk) {
-  const long edges = chunk.edge_end - chunk.edge_begin;
-  if (tabulated()) {
-    (*c_.tables)[table]->backward(edges, graph_.r.data() + 3 * chunk.edge_begin, arrays_.g_radial.data(),
-                                  arrays_.g_length.data() + chunk.edge_begin);
-    return;
-  }
-  const GaussianBasis& basis = c_.plan->gaussians;
-  const Length<A>* length = arrays_.length.data() + chunk.edge_begin;
-  T* g = arrays_.g_gaussians.reserve(edges * basis.pad * A::rows);
-  network.template backward<A>(c_.weights, edges, arrays_.gaussians.data(), arrays_.radial, arrays_.g_radial.data(), g,
-                               weight_gradient_);
-  if (weight_gradient_) gaussians_weight_gradient<A>(basis, c_.weights, edges, length, g, weight_gradient_);
-  if constexpr (!A::dual) {
-    if (purpose_.edges) {
-      gaussians_backward<T>(basis, c_.weights, edges, length, g, arrays_.g_length.data() + chunk.edge_begin);
-    }
-  }
 }
 
 /// What neighbours read, also on ghosts.
@@ -165,9 +134,10 @@ template <class A>
 void TdnPass<A>::attention(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
                            const Features<A>& x, const Features<A>& out) {
   sender_features(w, arrays, x);
+  radial_weights(w.radial, table, arrays.radial);
   for (const Chunk& chunk : arrays_.chunks) {
-    const AttentionEdges<A> e = edges_of(arrays, chunk);
-    edges_forward(w, arrays, table, shape, e, chunk);
+    const AttentionEdges<A> e = edges_of(arrays, shape, chunk);
+    edges_forward(w, arrays, table, shape, e);
     attention_weights<A>(shape, e, attention_weights_of(w));
     attend<A>(shape, e, attention_weights_of(w), out);
   }
@@ -176,13 +146,13 @@ void TdnPass<A>::attention(const TdnAttention& w, Attention& arrays, int table, 
 /// Radial weights, messages and their linear layers.
 template <class A>
 void TdnPass<A>::edges_forward(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
-                               const AttentionEdges<A>& e, const Chunk& chunk) {
-  radial_weights(w.radial, table, chunk, e.radial);
+                               const AttentionEdges<A>& e) {
+  chunk_radial_weights(w.radial, table, e);
   edge_messages<A>(shape, e, features(arrays.source, c_.plan->features, graph_.senders),
                    features(arrays.target, c_.plan->features, graph_.rows));
   linear_forward<A>(c_.weights, w.wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
-  linear_forward<A>(c_.weights, w.wide.vectors, e.edges * (d_ - 1), e.message + e.edges * pad_ * A::rows, pad_, 0,
-                    e.vectors, pad_);
+  linear_forward<A>(c_.weights, w.wide.vectors, e.edges * (shape.message_components() - 1),
+                    e.message + e.edges * pad_ * A::rows, pad_, 0, e.vectors, pad_);
 }
 
 template <class A>
@@ -192,28 +162,30 @@ void TdnPass<A>::attention_backward(const TdnAttention& w, Attention& arrays, in
   const Features<A> target = features(arrays.target, c_.plan->features, graph_.rows);
   const Features<A> g_source = zero_features<A>(arrays_.g_source, c_.plan->features, graph_.senders);
   const Features<A> g_target = zero_features<A>(arrays_.g_target, c_.plan->features, graph_.rows);
+  const int m = shape.message_components();
+  begin_radial_backward(w.radial, table, arrays.radial);
   for (const Chunk& chunk : arrays_.chunks) {
-    const AttentionEdges<A> e = edges_of(arrays, chunk);
+    const AttentionEdges<A> e = edges_of(arrays, shape, chunk);
     const AttentionAdjoint<A> adjoint = adjoint_of(chunk);
-    recompute(w, arrays, table, shape, e, chunk);
+    recompute(w, arrays, table, shape, e);
     attend_backward<A>(shape, e, attention_weights_of(w), g_out, adjoint, attention_gradients_of(w));
-    if (weight_gradient_) wide_weight_gradient(w.wide, e.edges, e.message, e.scalars, e.vectors, d_);
+    if (weight_gradient_) wide_weight_gradient(w.wide, e.edges, e.message, e.scalars, e.vectors, m);
     linear_backward<A>(c_.weights, w.wide.scalars, e.edges, e.scalars, 3 * pad_, 0, e.message, pad_);
-    linear_backward<A>(c_.weights, w.wide.vectors, e.edges * (d_ - 1), e.vectors, pad_, 0,
+    linear_backward<A>(c_.weights, w.wide.vectors, e.edges * (m - 1), e.vectors, pad_, 0,
                        e.message + e.edges * pad_ * A::rows, pad_);
     edge_messages_backward<A>(shape, e, source, target, adjoint, g_source, g_target);
-    radial_weights_backward(w.radial, table, chunk);
+    chunk_radial_backward(w.radial, table, e);
   }
+  end_radial_backward(w.radial, table);
   sender_features_backward(w, x, g_x);
 }
 
-/// What forward had of the chunk and backward reads: all of it where nothing was kept, else the network's hidden layers
-/// and, for gradients of weights, the messages.
+/// What forward had of the chunk and backward reads: all of it where nothing was kept, else for gradients of weights
+/// the messages.
 template <class A>
 void TdnPass<A>::recompute(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
-                           const AttentionEdges<A>& e, const Chunk& chunk) {
-  if (!arrays_.kept) return edges_forward(w, arrays, table, shape, e, chunk);
-  if (!tabulated()) radial_weights(w.radial, table, chunk, e.radial);
+                           const AttentionEdges<A>& e) {
+  if (!arrays_.kept) return edges_forward(w, arrays, table, shape, e);
   if (weight_gradient_) {
     edge_messages<A>(shape, e, features(arrays.source, c_.plan->features, graph_.senders),
                      features(arrays.target, c_.plan->features, graph_.rows));

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "core/panel_gemm.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/lane_transpose.hpp"
+
+#ifndef ISOTROPE_DEVICE_BUILD
+namespace isotrope {
+namespace {
+
+constexpr int tile_rows = 6;             // with two lanes of columns 12 sums: what 16 registers hold beside factors
+constexpr long most_depth = 384;         // of a panel, so that it stays in the first cache
+constexpr long block_numbers = 1 << 15;  // of A, which all panels read: so that they stay in the second
+
+/// Sums over p of a[r][p] panel[p][lanes], for `rows` rows and `lanes` lanes of columns.
+template <class T, int rows, int lanes>
+void tile(long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
+  constexpr int width = lane_width<T>;
+  Lane<T> sum[rows][lanes];
+  for (int r = 0; r < rows; ++r) {
+    for (int l = 0; l < lanes; ++l) sum[r][l] = Lane<T>(T(0));
+  }
+  for (long p = 0; p < depth; ++p) {
+    Lane<T> b[lanes];
+    for (int l = 0; l < lanes; ++l) b[l] = load_lane(panel + (p * lanes + l) * width);
+    for (int r = 0; r < rows; ++r) {
+      const Lane<T> x(a[r * lda + p]);
+      for (int l = 0; l < lanes; ++l) sum[r][l] += x * b[l];
+    }
+  }
+  for (int r = 0; r < rows; ++r) {
+    for (int l = 0; l < lanes; ++l) {
+      T* out = c + r * ldc + l * width;
+      store_lane(out, add ? Lane<T>(load_lane(out) + sum[r][l]) : sum[r][l]);
+    }
+  }
+}
+
+/// All rows of one panel; what is left after the tiles goes through smaller ones.
+template <class T, int lanes, int rows = tile_rows>
+void rows_of_panel(long m, long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
+  long i = 0;
+  for (; i + rows <= m; i += rows) tile<T, rows, lanes>(depth, a + i * lda, lda, panel, add, c + i * ldc, ldc);
+  if constexpr (rows > 1) {
+    rows_of_panel<T, lanes, rows / 2>(m - i, depth, a + i * lda, lda, panel, add, c + i * ldc, ldc);
+  }
+}
+
+/// Columns [0, width) of a block of op(B), `stride` apart in the panel.
+template <class T>
+void copy_columns(Trans tb, long depth, const T* b, long ldb, T* panel, long stride) {
+  constexpr int width = lane_width<T>;
+  if (tb == Trans::no) {
+    for (long p = 0; p < depth; ++p) store_lane(panel + p * stride, load_lane(b + p * ldb));
+    return;
+  }
+  long p = 0;
+  for (; p + width <= depth; p += width) {
+    Lane<T> square[width];
+    for (int j = 0; j < width; ++j) square[j] = load_lane(b + j * ldb + p);
+    transpose_square<T>(square);
+    for (int i = 0; i < width; ++i) store_lane(panel + (p + i) * stride, square[i]);
+  }
+  for (; p < depth; ++p) {
+    for (int j = 0; j < width; ++j) panel[p * stride + j] = b[j * ldb + p];
+  }
+}
+
+/// Panels of two lanes of columns, [panel][depth][2 lanes]; the last has one lane where their number is odd.
+template <class T>
+void copy_panels(Trans tb, long n, long depth, const T* b, long ldb, T* panels) {
+  constexpr long width = lane_width<T>;
+  for (long j = 0; j < n; j += width) {
+    const long first = j / (2 * width) * 2 * width, lanes = std::min<long>(2, (n - first) / width);
+    copy_columns<T>(tb, depth, tb == Trans::no ? b + j : b + j * ldb, ldb, panels + first * depth + (j - first),
+                    lanes * width);
+  }
+}
+
+template <class T>
+void multiply_block(long m, long n, long depth, const T* a, long lda, const T* panels, bool add, T* c, long ldc) {
+  constexpr long width = lane_width<T>;
+  long j = 0;
+  for (; j + 2 * width <= n; j += 2 * width) {
+    rows_of_panel<T, 2>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
+  }
+  if (j < n) rows_of_panel<T, 1>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
+}
+
+}  // namespace
+
+template <class T>
+bool panel_gemm_serves(long m, long n, long k, T beta) {
+  constexpr bool wide = lane_width<T> * sizeof(T) >= 32;  // without AVX2, BLAS finds better instructions when it runs
+  return wide && m >= 32 && n % lane_width<T> == 0 && k > 0 && (beta == T(0) || beta == T(1));
+}
+
+template <class T>
+void panel_gemm(Trans tb, long m, long n, long k, const T* a, long lda, const T* b, long ldb, T beta, T* c, long ldc) {
+  static thread_local std::vector<T> panels;
+  const long pieces = (k + most_depth - 1) / most_depth, most = (k + pieces - 1) / pieces;
+  for (long p = 0; p < k; p += most) {
+    const long depth = std::min(most, k - p);
+    panels.resize(std::max<std::size_t>(panels.size(), depth * n));
+    copy_panels<T>(tb, n, depth, tb == Trans::no ? b + p * ldb : b + p, ldb, panels.data());
+    const long block = std::max<long>(1, block_numbers / (depth * tile_rows)) * tile_rows;
+    for (long i = 0; i < m; i += block) {
+      multiply_block<T>(std::min(block, m - i), n, depth, a + i * lda + p, lda, panels.data(), p > 0 || beta != T(0),
+                        c + i * ldc, ldc);
+    }
+  }
+}
+
+template bool panel_gemm_serves(long, long, long, float);
+template bool panel_gemm_serves(long, long, long, double);
+template void panel_gemm(Trans, long, long, long, const float*, long, const float*, long, float, float*, long);
+template void panel_gemm(Trans, long, long, long, const double*, long, const double*, long, double, double*, long);
+
+}  // namespace isotrope
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Matrix products against sums written out, for the sizes and strides at which the program takes another way.
+#include "core/gemm.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/kokkos_ext.hpp"
+#include "core/random.hpp"
+
+namespace isotrope {
+namespace {
+
+template <class T>
+std::vector<T> random_numbers(std::size_t size, std::uint64_t seed) {
+  SplitMix random(seed);
+  std::vector<T> x(size);
+  for (T& v : x) v = static_cast<T>(random.normal());
+  return x;
+}
+
+/// C of m x n by sums over k; rows are `gap` numbers longer than they need to be, which must stay as they are.
+template <class T>
+void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta) {
+  constexpr long gap = 3;
+  const long lda = (ta == Trans::no ? k : m) + gap, ldb = (tb == Trans::no ? n : k) + gap, ldc = n + gap;
+  const auto a = random_numbers<T>((m + k) * (lda + 1), 1), b = random_numbers<T>((n + k) * (ldb + 1), 2);
+  auto c = random_numbers<T>(m * ldc, 3);
+  if (beta == T(0)) {
+    for (long i = 0; i < m; ++i) std::fill_n(c.begin() + i * ldc, n, std::numeric_limits<T>::quiet_NaN());
+  }
+  const auto before = c;
+  const auto A = to_device("a", a), B = to_device("b", b), C = to_device("c", c);
+  gemm<T>(ta, tb, m, n, k, alpha, A.data(), lda, B.data(), ldb, beta, C.data(), ldc);
+  auto found = Kokkos::create_mirror_view(C);
+  Kokkos::deep_copy(found, C);
+  double worst = 0;
+  for (long i = 0; i < m; ++i) {
+    for (long j = 0; j < ldc; ++j) {
+      double expected = before[i * ldc + j];
+      if (j < n) {
+        double sum = 0;
+        for (long p = 0; p < k; ++p)
+          sum += static_cast<double>(ta == Trans::no ? a[i * lda + p] : a[p * lda + i]) *
+                 static_cast<double>(tb == Trans::no ? b[p * ldb + j] : b[j * ldb + p]);
+        expected = alpha * sum + (beta == T(0) ? 0.0 : beta * expected);
+      }
+      const double error = std::abs(found(i * ldc + j) - expected);
+      if (!(error <= worst)) worst = error;
+    }
+  }
+  // Partial sums of k products of normal numbers are of size sqrt(k), and so is what k roundings of them add up to.
+  EXPECT_LE(worst, (20 + 4 * k) * std::numeric_limits<T>::epsilon())
+      << m << " x " << n << " x " << k << (ta == Trans::yes ? ", A transposed" : "")
+      << (tb == Trans::yes ? ", B transposed" : "") << ", beta " << beta;
+}
+
+template <class T>
+void check_all() {
+  for (const long m : {1L, 31L, 37L, 130L}) {
+    for (const long n : {1L, 24L, 48L}) {
+      for (const long k : {1L, 7L, 385L, 800L}) {
+        for (const Trans tb : {Trans::no, Trans::yes}) {
+          check<T>(Trans::no, tb, m, n, k, T(1), T(0));
+          check<T>(Trans::no, tb, m, n, k, T(1), T(1));
+        }
+      }
+    }
+  }
+  check<T>(Trans::yes, Trans::no, 40, 48, 33, T(1), T(1));
+  check<T>(Trans::no, Trans::no, 40, 48, 33, T(2), T(0));
+  check<T>(Trans::no, Trans::yes, 40, 48, 33, T(1), T(0.5));
+}
+
+TEST(Gemm, SinglePrecision) {
+  check_all<float>();
+}
+TEST(Gemm, DoublePrecision) {
+  check_all<double>();
+}
+
+}  // namespace
+}  // namespace isotrope
