@@ -18,19 +18,21 @@ from matplotlib.ticker import MaxNLocator
 
 STYLES = {
     "clebsch-gordan-full": ("exact, all outputs", "0.1", "-", "o"),
-    "clebsch-gordan": ("exact", "#31688e", "-", "o"),
-    "gaunt-grid": ("Gaunt, grid", "#d1495b", "-", "s"),
-    "gaunt-fourier": ("Gaunt, Fourier", "#d1495b", "--", "s"),
-    "gaunt-paths": ("Gaunt, by paths", "#d1495b", ":", "o"),
+    "clebsch-gordan-blocks": ("exact, l ≤ L", "0.1", "--", "o"),
+    "clebsch-gordan": ("exact, summed", "#31688e", "-", "o"),
+    "gaunt-grid-full": ("Gaunt, grid, l ≤ 2L", "#d1495b", "-", "s"),
+    "gaunt-grid": ("Gaunt, grid, l ≤ L", "#d1495b", "--", "s"),
+    "gaunt-paths": ("Gaunt, paths, l ≤ L", "#d1495b", ":", "o"),
+    "gaunt-fourier": ("Gaunt, Fourier, l ≤ L", "#b07aa1", "--", "s"),
     "vector-gaunt": ("vector Gaunt", "#e9a03b", "-", "^"),
     "matrix": ("matrix", "#35b779", "-", "D"),
     "cp": ("CP", "#8a5aa8", "-", "v"),
 }
 PEERS = {
-    "e3nn_full": ("e3nn, all outputs", "0.1"),
-    "e3nn_cropped": ("e3nn, l ≤ L", "#31688e"),
-    "jax_full": ("e3nn-jax, all outputs", "0.55"),
-    "jax_cropped": ("e3nn-jax, l ≤ L", "#7fb1d3"),
+    "e3nn_full": ("e3nn, all outputs", "0.1", "x"),
+    "jax_full": ("e3nn-jax, all outputs", "0.1", "+"),
+    "e3nn_gaunt_full": ("e3nn, Gaunt, l ≤ 2L", "#d1495b", "x"),
+    "jax_gaunt_full": ("e3nn-jax, Gaunt, l ≤ 2L", "#d1495b", "+"),
 }
 
 
@@ -53,10 +55,10 @@ def draw_curves(axis, curves, value, label):
 
 
 def draw_peers(axis, peers):
-    for name, (text, colour) in PEERS.items():
+    for name, (text, colour, marker) in PEERS.items():
         points = [(row["L"], row[name]) for row in peers if row.get(name) is not None]
         if points:
-            axis.plot(*zip(*points), ":", color=colour, marker="x", ms=4, lw=1.2, label=text)
+            axis.plot(*zip(*points), ":", color=colour, marker=marker, ms=5, lw=1, label=text)
 
 
 def draw(document, peers, setting):

@@ -15,7 +15,7 @@ class TestTensorProducts(CommandLineTest):
         self.assertEqual(result["precision"], "single")
         rows = {(row["product"], row["setting"], row["L"]): row for row in result["rows"]}
         self.assertEqual(len(rows), len(result["rows"]))
-        self.assertEqual(len(rows), 8 * 3 * 2)
+        self.assertEqual(len(rows), 11 * 3 * 2)
         full = rows["clebsch-gordan-full", "mimo", 2]
         self.assertEqual(full["outputs"], 81)
         self.assertEqual(full["batch_bytes"], 37 * 4 * (9 + 9 + 81))
