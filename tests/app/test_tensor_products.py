@@ -10,12 +10,12 @@ SMALL = ["--batch", 37, "--repeats", 1, "--l-max", 2]
 
 class TestTensorProducts(CommandLineTest):
     def test_keys(self):
-        result = self.json_of("tensor-products", *SMALL, "--json")
+        result = self.json_of("tensor-products", *SMALL, "--setting", "mimo", "--json")
         self.assertEqual(result["batch"], 37)
         self.assertEqual(result["precision"], "single")
         rows = {(row["product"], row["setting"], row["L"]): row for row in result["rows"]}
         self.assertEqual(len(rows), len(result["rows"]))
-        self.assertEqual(len(rows), 11 * 3 * 2)
+        self.assertEqual(len(rows), 11 * 2)
         full = rows["clebsch-gordan-full", "mimo", 2]
         self.assertEqual(full["outputs"], 81)
         self.assertEqual(full["batch_bytes"], 37 * 4 * (9 + 9 + 81))
@@ -26,12 +26,18 @@ class TestTensorProducts(CommandLineTest):
         gaunt = rows["gaunt-grid", "mimo", 2]
         self.assertEqual((gaunt["expressivity"], gaunt["weights"]), (7, 9))
         self.assertLess(gaunt["interactable"], 15)
-        self.assertEqual(rows["gaunt-grid", "siso", 1]["out"], "1x0e")
         for row in result["rows"]:
             self.assertGreater(row["milliseconds"], 0)
             self.assertLessEqual(row["milliseconds"], row["median_milliseconds"])
             self.assertLess(row["rotation_error"], 1e-5)
             self.assertLess(row["rotation_error_double"], 1e-10)
+
+    def test_settings(self):
+        result = self.json_of("tensor-products", "--batch", 5, "--repeats", 1, "--l-min", 3, "--l-max", 3, "--product",
+                              "gaunt-grid,vector-gaunt", "--setting", "siso,simo", "--json")
+        out = {(row["product"], row["setting"]): row["out"] for row in result["rows"]}
+        self.assertEqual(out, {("gaunt-grid", "siso"): "1x2e", ("gaunt-grid", "simo"): "1x0e+1x2e",
+                               ("vector-gaunt", "siso"): "1x3e", ("vector-gaunt", "simo"): "1x1e+1x3e"})
 
     def test_table_and_picture(self):
         done = self.run_isotrope("tensor-products", *SMALL, "--product", "gaunt-grid,cp", "--setting", "mimo", "--json",
