@@ -148,6 +148,14 @@ struct ProductKernel {
   bool reverse;
   bool lanes_are_items = false;  ///< shared weights are then one number for the whole lane
 
+  /// The same with more lanes at once.
+  template <class B>
+  ProductKernel<Core, B> over() const {
+    const ProductInput<B> input{in.items,   in.channels,     in.x,           in.y,
+                                in.weights, in.item_weights, in.one_channel_y, in.order};
+    return {core, first, second, out, weights, input, {g.z, g.x, g.y, g.weights}, reverse};
+  }
+
   KOKKOS_INLINE_FUNCTION LanePlace<A> place(long item, int channel) const {
     return {in.order, in.items, item, in.channels, channel};
   }
