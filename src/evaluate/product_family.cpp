@@ -54,16 +54,19 @@ Operands operands(ProductSetting setting, int L, Parity in, Parity out) {
 using Product = std::unique_ptr<TensorProduct>;
 
 /// Each path by itself, up to l_max; of a single l3, that path.
-Product make_blocks(ProductSetting setting, int L, int l_max) {
+Product make_blocks(ProductSetting setting, int L, int l_max, bool natural = false) {
   const Irreps x = irreps_up_to(setting == ProductSetting::mimo ? 0 : L, L, Parity::natural);
   if (setting == ProductSetting::siso) return exact_product(x, x, reached(x, L, Parity::natural, true));
-  return full_product(x, x, l_max);
+  return full_product(x, x, l_max, natural);
 }
 Product make_full(ProductSetting setting, int L) {
   return make_blocks(setting, L, 2 * L);
 }
 Product make_cropped(ProductSetting setting, int L) {
   return make_blocks(setting, L, L);
+}
+Product make_natural(ProductSetting setting, int L) {
+  return make_blocks(setting, L, 2 * L, true);
 }
 Product make_exact(ProductSetting setting, int L) {
   const bool one = setting == ProductSetting::siso;  // then what the Gaunt products have, too
@@ -257,6 +260,8 @@ const std::vector<FamilyMember>& product_family() {
   static const std::vector<FamilyMember> family = {
       {"clebsch-gordan-full", "exact, every path in a block of its own, all l3", 8, make_full},
       {"clebsch-gordan-blocks", "the same, l3 <= L", 8, make_cropped},
+      {"clebsch-gordan-natural", "the same, all l3 of parity (-1)^l3: the paths that Gaunt products sum", 8,
+       make_natural},
       {"clebsch-gordan", "exact, paths summed with a weight each, l3 <= L", 8, make_exact},
       {"gaunt-grid-full", "product of functions on the sphere grid, all l3 <= 2 L", 8, make_grid_full},
       {"gaunt-paths-full", "the same by its Clebsch-Gordan paths", 8, make_paths_full},

@@ -151,8 +151,8 @@ struct ProductKernel {
   /// The same with more lanes at once.
   template <class B>
   ProductKernel<Core, B> over() const {
-    const ProductInput<B> input{in.items,   in.channels,     in.x,           in.y,
-                                in.weights, in.item_weights, in.one_channel_y, in.order};
+    const ProductInput<B> input{in.items,        in.channels,      in.x,    in.y, in.weights,
+                                in.item_weights, in.one_channel_y, in.order};
     return {core, first, second, out, weights, input, {g.z, g.x, g.y, g.weights}, reverse};
   }
 

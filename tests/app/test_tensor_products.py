@@ -15,7 +15,7 @@ class TestTensorProducts(CommandLineTest):
         self.assertEqual(result["precision"], "single")
         rows = {(row["product"], row["setting"], row["L"]): row for row in result["rows"]}
         self.assertEqual(len(rows), len(result["rows"]))
-        self.assertEqual(len(rows), 11 * 2)
+        self.assertEqual(len(rows), 12 * 2)
         full = rows["clebsch-gordan-full", "mimo", 2]
         self.assertEqual(full["outputs"], 81)
         self.assertEqual(full["batch_bytes"], 37 * 4 * (9 + 9 + 81))
@@ -32,6 +32,23 @@ class TestTensorProducts(CommandLineTest):
             self.assertLess(row["rotation_error"], 1e-5)
             self.assertLess(row["rotation_error_double"], 1e-10)
 
+    def test_natural_outputs_and_sample(self):
+        """Blocks of the natural product are those of the full one with l1 + l2 + l3 even, sorted by l; a sample has both."""
+        rows = self.json_of("tensor-products", "--batch", 40, "--repeats", 1, "--l-min", 2, "--l-max", 2, "--product",
+                            "clebsch-gordan-full,clebsch-gordan-natural", "--setting", "mimo", "--sample", "--json")["rows"]
+        full, natural = rows
+        self.assertEqual(natural["outputs"], 3 + 4 * 3 + 4 * 5 + 2 * 7 + 9)
+        self.assertEqual(full["sample"]["x"], natural["sample"]["x"])
+        self.assertEqual(len(full["sample"]["z"]), 81)
+        kept, at = [], 0
+        for block in full["out"].split("+"):
+            l = int(block[2:-1])
+            if block[-1] == "eo"[l % 2]:
+                kept += full["sample"]["z"][at:at + 2 * l + 1]
+            at += 2 * l + 1
+        self.assertEqual(natural["sample"]["z"], kept)
+        self.assertNotIn("sample", self.json_of("tensor-products", *SMALL, "--product", "gaunt-grid", "--json")["rows"][0])
+
     def test_settings(self):
         result = self.json_of("tensor-products", "--batch", 5, "--repeats", 1, "--l-min", 3, "--l-max", 3, "--product",
                               "gaunt-grid,vector-gaunt", "--setting", "siso,simo", "--json")
@@ -44,8 +61,10 @@ class TestTensorProducts(CommandLineTest):
                                  "out.json")
         self.assertRegex(done.stdout, r"\ngaunt-grid +mimo +1 +4 +\d+ +\d+ +\d+ +[0-9.]+ +4 +4 +4 +\d")
         self.assertEqual(len(json.loads((self.folder / "out.json").read_text())["rows"]), 4)
-        self.write("peers.jsonl", '{"L": 1, "e3nn_full": 0.9}\n{"L": 2, "e3nn_full": 3.3, "jax_full": null}\n')
-        subprocess.run([sys.executable, SOURCE / "scripts/plot_tensor_products.py", "out.json", "--peers", "peers.jsonl"],
+        peers = [{"outputs": "full", "setting": "mimo", "L": L, "peers": {"e3nn": {"ms": L}, "e3nn-jax": {"failed": "no"}}}
+                 for L in (1, 2)]
+        self.write("peers.json", json.dumps({"rows": peers}))
+        subprocess.run([sys.executable, SOURCE / "scripts/plot_tensor_products.py", "out.json", "--peers", "peers.json"],
                        cwd=self.folder, check=True, capture_output=True)
         self.assertTrue((self.folder / "tensor_products.png").read_bytes().startswith(b"\x89PNG"))
 
