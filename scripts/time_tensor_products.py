@@ -28,8 +28,8 @@ OUTPUTS = {
     "full": (["mimo"], ["clebsch-gordan-full"], ["e3nn", "e3nn-jax"]),
     "cropped": (["mimo"], ["clebsch-gordan-blocks"], ["e3nn", "e3nn-jax"]),
     "natural": (["siso", "simo", "mimo"], ["clebsch-gordan-natural"], ["freedom-dense", "freedom-sparse"]),
-    "gaunt-full": (["siso", "simo", "mimo"], ["gaunt-grid-full", "gaunt-paths-full"], ["e3nn", "e3nn-jax"]),
-    "gaunt-cropped": (["mimo"], ["gaunt-grid", "gaunt-paths"], ["e3nn", "e3nn-jax"]),
+    "gaunt-full": (["simo", "mimo"], ["gaunt-grid-full", "gaunt-paths-full"], ["e3nn", "e3nn-jax"]),
+    "gaunt-cropped": (["siso", "mimo"], ["gaunt-grid", "gaunt-paths"], ["e3nn", "e3nn-jax"]),
 }
 # The sums of e3nn have the paths of a Gaunt product, but a factor of each that is positive: not the same numbers.
 OTHER_FACTORS = [("e3nn", "gaunt-full"), ("e3nn", "gaunt-cropped")]

@@ -42,13 +42,18 @@ template <bool add, class T>
 void scatter_rows(const T* lanes, long size, int valid, int stride, T* rows) {
   constexpr int n = lane_width<T>;
   long k = 0;
-  if (valid == n && !add && size >= n) {
+  if (valid == n && !add) {
     while (k < size) {
-      if (k + n > size) k = size - n;
+      if (k + n > size && size >= n) k = size - n;
       Lane<T> square[n];
-      for (int r = 0; r < n; ++r) square[r] = load_lane(lanes + (k + r) * stride);
+      for (int r = 0; r < n; ++r) square[r] = r < size ? load_lane(lanes + (k + r) * stride) : Lane<T>(T(0));
       transpose_square<T>(square);
-      for (int r = 0; r < n; ++r) store_lane(rows + r * size + k, square[r]);
+      // A short row is written with what is wrong beyond its end, and put right by the row that follows.
+      int r = 0;
+      for (; r < n && r * size + k + n <= n * size; ++r) store_lane(rows + r * size + k, square[r]);
+      for (; r < n; ++r) {
+        for (long j = 0; j < size; ++j) rows[r * size + j] = square[r][j];
+      }
       k += n;
     }
     return;
