@@ -277,7 +277,7 @@ def table(rows, outputs, setting):
     _, products, programs = OUTPUTS[outputs]
     programs = [p for p in programs if any(p in r["peers"] for r in rows)]
     lines = [f"\n{outputs}, {setting}: ms, and how many times the fastest of ours",
-             "| L | outputs | " + " | ".join(products + [f"{p} | " for p in programs]) + " |",
+             "| L | outputs | " + " | ".join(products + [f"{p} | times" for p in programs]) + " |",
              "|---" * (2 + len(products) + 2 * len(programs)) + "|"]
     for row in rows:
         fastest = min(row["ours"].values())
@@ -322,7 +322,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=20, help="of ours in a round")
     parser.add_argument("--seconds", type=float, default=0.3, help="of a peer in a round, at least three runs")
     parser.add_argument("--patience", type=float, default=120, help="seconds in which a peer builds its product")
-    parser.add_argument("--cpu", type=int, default=0, help="core that everything runs on")
+    parser.add_argument("--cpu", type=int, default=min(os.sched_getaffinity(0)), help="core that everything runs on")
     parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:

@@ -61,12 +61,15 @@ class TestTensorProducts(CommandLineTest):
                                  "out.json")
         self.assertRegex(done.stdout, r"\ngaunt-grid +mimo +1 +4 +\d+ +\d+ +\d+ +[0-9.]+ +4 +4 +4 +\d")
         self.assertEqual(len(json.loads((self.folder / "out.json").read_text())["rows"]), 4)
-        peers = [{"outputs": "full", "setting": "mimo", "L": L, "peers": {"e3nn": {"ms": L}, "e3nn-jax": {"failed": "no"}}}
-                 for L in (1, 2)]
+        peers = [{"outputs": "full", "setting": "mimo", "L": L, "numbers": (L + 1) ** 4, "ours": {"clebsch-gordan-full": 0.2},
+                  "peers": {"e3nn": {"ms": L}, "e3nn-jax": {"failed": "no"}}} for L in (2, 1)]
         self.write("peers.json", json.dumps({"rows": peers}))
         subprocess.run([sys.executable, SOURCE / "scripts/plot_tensor_products.py", "out.json", "--peers", "peers.json"],
                        cwd=self.folder, check=True, capture_output=True)
         self.assertTrue((self.folder / "tensor_products.png").read_bytes().startswith(b"\x89PNG"))
+        tables = subprocess.run([sys.executable, SOURCE / "scripts/time_tensor_products.py", "--json", "peers.json", "--l-min",
+                                 "2", "--l-max", "1"], cwd=self.folder, check=True, capture_output=True, text=True).stdout
+        self.assertIn("| 1 | 16 | 0.200 | 1.00 | 5.0 | – | – |\n| 2 | 81 | 0.200 | 2.00 | 10.0 | – | – |\n", tables)
 
     def test_errors(self):
         self.assert_error("--product: there is no 'gaunt-gird'; did you mean 'gaunt-grid'?", "tensor-products", "--product",
