@@ -66,7 +66,7 @@ def draw(document, peers, setting):
     curves = curves_of(document["rows"], setting)
     if not curves:
         raise SystemExit(f"there are no rows of the setting '{setting}': measure it, or choose another by --setting")
-    figure, axes = plt.subplots(2, 2, figsize=(7.8, 6.6), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(7.8, 7.2), layout="constrained")
     (time, work), (range_of_maps, error) = axes
     draw_curves(time, curves, lambda row: row["milliseconds"], f"ms for {document['batch']} products")
     draw_peers(time, peers, setting)
@@ -76,7 +76,7 @@ def draw(document, peers, setting):
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
     handles, labels = time.get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=4, handlelength=2.6)
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3, handlelength=2.6)
     return figure
 
 
