@@ -7,6 +7,7 @@
 #include "layers/product_basis.hpp"
 #include "layers/weights.hpp"
 #include "so3/couplings.hpp"
+#include "so3/gaunt_powers.hpp"
 #include "so3/wigner_d.hpp"
 #include "support/layer_checks.hpp"
 
@@ -164,6 +165,33 @@ TEST(ProductBasis, FoldsRedundantPaths) {
   const ProductBasis basis(tables, 2);
   for (std::size_t n = 0; n < tables.size(); ++n) EXPECT_EQ(basis.mixing[n].independent, paths_before[n]);
   expect_definition(tables, 2, 1);
+}
+
+std::vector<CouplingTable> powers_up_to(int l_max, int L, int correlation) {
+  std::vector<CouplingTable> tables;
+  for (int l = 0; l <= L; ++l) {
+    for (int nu = correlation; nu >= 1; --nu) {
+      const Couplings u = gaunt_power_couplings(l_max, l, nu);
+      tables.push_back({l, nu, u.paths, u.indices, u.values});
+    }
+  }
+  return tables;
+}
+
+/// Plain numbers on the grid, duals term by term, are the same function; by the grid only where the tables are exactly
+/// those powers, and many.
+TEST(ProductBasis, PowersAreEvaluatedOnTheGrid) {
+  const auto powers = powers_up_to(3, 2, 3);
+  const ProductCase layer(powers, 3, 2);
+  EXPECT_EQ(layer.basis.on_grid != nullptr, !device_build);
+  check_layer(layer);
+  expect_definition(powers, 3, 2);
+  auto others = powers;
+  others[1].values[3] += 1e-6;
+  EXPECT_EQ(ProductBasis(others, 3).on_grid, nullptr);
+  expect_definition(others, 3, 2);
+  EXPECT_EQ(ProductBasis(powers_up_to(3, 0, 3), 3).on_grid, nullptr);
+  EXPECT_EQ(ProductBasis(tables_up_to(3, 2, 3), 3).on_grid, nullptr);
 }
 
 TEST(ProductBasis, TurnsWithItsInput) {

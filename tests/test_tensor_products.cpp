@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "io/hdf5.hpp"
+#include "layers/convolution.hpp"
 #include "so3/clebsch_gordan.hpp"
 #include "so3/exact_product.hpp"
 #include "so3/gaunt_fourier.hpp"
@@ -231,6 +232,29 @@ TEST(GauntPaths, AreTheSameProduct) {
   expect_close(evaluate(*gaunt_paths_product(in, in, in), x, y, w), evaluate(*gaunt_grid_product(in, in, in), x, y, w),
                1e-13);
   check_product(*gaunt_paths_product(harmonics_irreps(2), harmonics_irreps(1), harmonics_irreps(3)));
+}
+
+/// Features of natural parity, convolved with harmonics: every path has l1 + l2 + l3 even, so with the Gaunt factors
+/// for radial weights the messages are products of functions on the sphere. There is no other Gaunt convolution.
+TEST(GauntGrid, IsWhatTheConvolutionOfNaturalParityDoes) {
+  Layout layout;
+  for (int l = 0; l <= 2; ++l) layout.add(l, 1, padded<double>(1));
+  const Convolution c(layout, 3);
+  const auto h = random_numbers(9, 21), y = random_numbers(16, 22);
+  const auto stored = to_device("y", y);
+  const View<double> couplings("couplings", c.couplings);
+  couple<Plain<double>>(c, 1, 16, stored.data(), couplings.data());
+  std::vector<double> messages(16, 0.0);
+  for (const ConvolutionPath& p : c.paths) {
+    EXPECT_EQ((p.l1 + p.l2 + p.l3) % 2, 0);
+    const double radial = gaunt_factor(p.l1, p.l2, p.l3) / std::sqrt(2 * p.l3 + 1.0);
+    for (int m3 = 0; m3 < 2 * p.l3 + 1; ++m3) {
+      for (int m1 = 0; m1 < 2 * p.l1 + 1; ++m1)
+        messages[p.l3 * p.l3 + m3] += radial * couplings(p.coupling + m3 * (2 * p.l1 + 1) + m1) * h[p.l1 * p.l1 + m1];
+    }
+  }
+  const auto product = gaunt_grid_product(harmonics_irreps(2), harmonics_irreps(3), harmonics_irreps(3));
+  expect_close(messages, evaluate(*product, h, y), 1e-13);
 }
 
 TEST(GauntFourier, IsTheSameProduct) {

@@ -28,6 +28,7 @@ struct ProductOptions {
   int l_min = 1, l_max = 8;
   long batch = 10000;
   int repeats = 10;
+  bool sample = false;
 };
 
 ProductSetting setting_of(const std::string& name) {
@@ -55,47 +56,61 @@ std::vector<const FamilyMember*> members_of(const std::vector<std::string>& name
 }
 
 /// Single precision, [batch][component], one thread.
-Timing time_product(const TensorProduct& product, long batch, int repeats) {
-  SplitMix random(1);
-  std::vector<float> x(batch * components(product.first())), y(batch * components(product.second()));
-  for (std::vector<float>* v : {&x, &y}) {
-    for (float& value : *v) value = static_cast<float>(random.normal());
+struct ProductRun {
+  std::vector<float> x, y, z;
+  Timing time;
+
+  ProductRun(const TensorProduct& product, long batch, int repeats)
+      : x(batch * components(product.first())),
+        y(batch * components(product.second())),
+        z(batch * components(product.out())) {
+    SplitMix random(1);
+    for (std::vector<float>* v : {&x, &y}) {
+      for (float& value : *v) value = static_cast<float>(random.normal());
+    }
+    ProductInput<Plain<float>> in;
+    in.items = batch;
+    in.channels = 1;
+    in.x = x.data();
+    in.y = y.data();
+    time = time_repeats(repeats, [&] { product.forward(in, z.data()); });
   }
-  std::vector<float> z(batch * components(product.out()));
-  ProductInput<Plain<float>> in;
-  in.items = batch;
-  in.channels = 1;
-  in.x = x.data();
-  in.y = y.data();
-  return time_repeats(repeats, [&] { product.forward(in, z.data()); });
-}
+  /// Of the last item.
+  static std::vector<float> sample(const std::vector<float>& v, int size) { return {v.end() - size, v.end()}; }
+};
 
 nlohmann::json measure(const FamilyMember& member, const std::string& setting, int L, const ProductOptions& options) {
   const auto product = member.make(setting_of(setting), L);
   if (!product) return nullptr;
-  const Timing time = time_product(*product, options.batch, options.repeats);
+  const ProductRun run(*product, options.batch, options.repeats);
   const Expressivity e = expressivity(*product);
   const long numbers = components(product->first()) + components(product->second()) + components(product->out());
-  return {{"product", member.name},
-          {"setting", setting},
-          {"L", L},
-          {"first", product->first().text()},
-          {"second", product->second().text()},
-          {"out", product->out().text()},
-          {"outputs", components(product->out())},
-          {"milliseconds", 1e3 * time.best},
-          {"median_milliseconds", 1e3 * time.median},
-          {"multiplications", product->multiplications()},
-          {"flops", 2 * product->multiplications() * options.batch},
-          {"table_bytes", 4 * product->table_size()},
-          {"batch_bytes", 4 * numbers * options.batch},
-          {"weights", product->weights()},
-          {"paths", e.paths},
-          {"interactable", e.interactable},
-          {"expressivity", e.dimension},
-          {"span", e.span},
-          {"rotation_error", rotation_error<float>(*product, 5)},
-          {"rotation_error_double", rotation_error<double>(*product, 5)}};
+  nlohmann::json row = {{"product", member.name},
+                        {"setting", setting},
+                        {"L", L},
+                        {"first", product->first().text()},
+                        {"second", product->second().text()},
+                        {"out", product->out().text()},
+                        {"outputs", components(product->out())},
+                        {"milliseconds", 1e3 * run.time.best},
+                        {"median_milliseconds", 1e3 * run.time.median},
+                        {"multiplications", product->multiplications()},
+                        {"flops", 2 * product->multiplications() * options.batch},
+                        {"table_bytes", 4 * product->table_size()},
+                        {"batch_bytes", 4 * numbers * options.batch},
+                        {"weights", product->weights()},
+                        {"paths", e.paths},
+                        {"interactable", e.interactable},
+                        {"expressivity", e.dimension},
+                        {"span", e.span},
+                        {"rotation_error", rotation_error<float>(*product, 5)},
+                        {"rotation_error_double", rotation_error<double>(*product, 5)}};
+  if (options.sample) {
+    row["sample"] = {{"x", run.sample(run.x, components(product->first()))},
+                     {"y", run.sample(run.y, components(product->second()))},
+                     {"z", run.sample(run.z, components(product->out()))}};
+  }
+  return row;
 }
 
 void print_header() {
@@ -160,6 +175,8 @@ Action setup_tensor_products(CLI::App& app) {
   app.add_option("--l-max", o->l_max, "Largest L, at most 8")->capture_default_str();
   app.add_option("--batch", o->batch, "Products that are timed at once")->capture_default_str();
   app.add_option("--repeats", o->repeats, "Timed repeats, after a warm-up")->capture_default_str();
+  app.add_flag("--sample", o->sample,
+               "With x, y and z of the last product of the batch in the JSON, to compare with others");
   app.footer(list_of_products());
   return [o] { return run(*o); };
 }

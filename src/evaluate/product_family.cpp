@@ -53,11 +53,20 @@ Operands operands(ProductSetting setting, int L, Parity in, Parity out) {
 
 using Product = std::unique_ptr<TensorProduct>;
 
-/// All outputs, each path by itself; of a single l3, that path.
-Product make_full(ProductSetting setting, int L) {
+/// Each path by itself, up to l_max; of a single l3, that path.
+Product make_blocks(ProductSetting setting, int L, int l_max, bool natural = false) {
   const Irreps x = irreps_up_to(setting == ProductSetting::mimo ? 0 : L, L, Parity::natural);
   if (setting == ProductSetting::siso) return exact_product(x, x, reached(x, L, Parity::natural, true));
-  return full_product(x, x);
+  return full_product(x, x, l_max, natural);
+}
+Product make_full(ProductSetting setting, int L) {
+  return make_blocks(setting, L, 2 * L);
+}
+Product make_cropped(ProductSetting setting, int L) {
+  return make_blocks(setting, L, L);
+}
+Product make_natural(ProductSetting setting, int L) {
+  return make_blocks(setting, L, 2 * L, true);
 }
 Product make_exact(ProductSetting setting, int L) {
   const bool one = setting == ProductSetting::siso;  // then what the Gaunt products have, too
@@ -75,6 +84,15 @@ Product make_grid(ProductSetting setting, int L) {
 Product make_fourier(ProductSetting setting, int L) {
   const auto [x, z] = operands(setting, L, Parity::natural, Parity::natural);
   return gaunt_fourier_product(x, x, z);
+}
+/// All outputs of a Gaunt product: l3 <= 2 L.
+Product make_grid_full(ProductSetting setting, int L) {
+  const Irreps x = irreps_up_to(setting == ProductSetting::mimo ? 0 : L, L, Parity::natural);
+  return gaunt_grid_product(x, x, reached(x, 2 * L, Parity::natural, setting == ProductSetting::siso));
+}
+Product make_paths_full(ProductSetting setting, int L) {
+  const Irreps x = irreps_up_to(setting == ProductSetting::mimo ? 0 : L, L, Parity::natural);
+  return gaunt_paths_product(x, x, reached(x, 2 * L, Parity::natural, setting == ProductSetting::siso));
 }
 Product make_vector(ProductSetting setting, int L) {
   const auto [x, z] = operands(setting, L, Parity::natural, Parity::unnatural);
@@ -241,10 +259,15 @@ Expressivity expressivity_of_blocks(const TensorProduct& product) {
 const std::vector<FamilyMember>& product_family() {
   static const std::vector<FamilyMember> family = {
       {"clebsch-gordan-full", "exact, every path in a block of its own, all l3", 8, make_full},
+      {"clebsch-gordan-blocks", "the same, l3 <= L", 8, make_cropped},
+      {"clebsch-gordan-natural", "the same, all l3 of parity (-1)^l3: the paths that Gaunt products sum", 8,
+       make_natural},
       {"clebsch-gordan", "exact, paths summed with a weight each, l3 <= L", 8, make_exact},
-      {"gaunt-grid", "product of functions on the sphere grid, l3 <= L", 8, make_grid},
-      {"gaunt-fourier", "the same by 2-D Fourier series", 8, make_fourier},
-      {"gaunt-paths", "the same by its Clebsch-Gordan paths", 8, make_gaunt_paths},
+      {"gaunt-grid-full", "product of functions on the sphere grid, all l3 <= 2 L", 8, make_grid_full},
+      {"gaunt-paths-full", "the same by its Clebsch-Gordan paths", 8, make_paths_full},
+      {"gaunt-grid", "on the sphere grid, l3 <= L", 8, make_grid},
+      {"gaunt-paths", "by its paths, l3 <= L", 8, make_gaunt_paths},
+      {"gaunt-fourier", "by 2-D Fourier series, l3 <= L", 8, make_fourier},
       {"vector-gaunt", "cross product of vector fields on the grid, l1 + l2 + l3 odd, l3 <= L", 8, make_vector},
       {"matrix", "product of matrices, rotations only, l3 <= L", 8, make_matrix},
       {"cp", "CP decomposition of the coupling tensor, rotations only; rank 8, 30, then 7 L^2", 4, make_cp},

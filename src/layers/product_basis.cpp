@@ -137,6 +137,7 @@ ProductBasis::ProductBasis(const std::vector<CouplingTable>& tables, int l_max)
   weight = to_device("isotrope::product::weight", slot_weight);
   factors = to_device("isotrope::product::factors", all_factors);
   value = to_device("isotrope::product::value", values);
+  on_grid = SpherePowers::of(tables, l_max, static_cast<int>(terms.size()));
 }
 
 namespace {
@@ -276,6 +277,9 @@ struct ProductBackward {
 template <class A>
 void product_forward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
                      const Features<A>& x, const Features<A>& b) {
+  if constexpr (!A::dual) {
+    if (p.on_grid) return p.on_grid->forward(segment, weights, x, b);
+  }
   const int pad = x.layout.block[0].pad;
   for (std::size_t s = 0; s + 1 < segment.size(); ++s) {
     for_channels("isotrope::product", segment[s + 1] - segment[s], pad / lane_width<typename A::Real>,
@@ -298,6 +302,9 @@ template <class A>
 void product_backward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
                       const Features<A>& x, const Features<A>& g_b, const Features<A>& g_x,
                       typename A::Real* weight_gradient) {
+  if constexpr (!A::dual) {
+    if (p.on_grid) return p.on_grid->backward(segment, weights, x, g_b, g_x);
+  }
   constexpr int per_item = ProductBackward<A>::atoms_per_item;
   const int pad = x.layout.block[0].pad;
   for (std::size_t s = 0; s + 1 < segment.size(); ++s) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <memory>
 #include <vector>
 
 #include "layers/layout.hpp"
+#include "layers/sphere_powers.hpp"
 
 namespace isotrope {
 
@@ -44,6 +46,7 @@ class ProductBasis {
   int slots = 0;
   View<int> begin, output, weight, factors;  ///< factors: [terms][3]
   View<double> value;
+  std::shared_ptr<const SpherePowers> on_grid;  ///< what plain numbers take instead, where it is there
 };
 
 /// b [atoms][outputs] from x [atoms][components] with the weights of each species; rows are sorted by species,

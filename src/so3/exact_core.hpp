@@ -80,7 +80,7 @@ struct ExactSource {
 template <class T, bool direct>
 struct ExactCore {
   static constexpr bool writes_directly = direct;
-  static constexpr int most_terms = 17, block_rows = 4;
+  static constexpr int most_terms = 17;
   View<ExactGroup> groups;
   View<ExactRow> rows;
   View<T> matrix;
@@ -117,14 +117,24 @@ struct ExactCore {
     }
     for (int n = 0; n < static_cast<int>(groups.extent(0)); ++n) {
       const ExactGroup& g = groups(n);
-      Vec u[2 * most_terms], t[2 * block_rows];
+      Vec u[2 * most_terms];
       products<A>(g, x, y, u);
-      for (int r = 0; r < g.rows; r += block_rows) {
-        const int count = g.rows - r < block_rows ? g.rows - r : block_rows;
-        multiply<A, 2>(count, g.terms, matrix.data() + g.matrix + r * g.terms, g.terms, 1, u, t);
-        for (int k = 0; k < count; ++k) write(rows(g.row + r + k), t + 2 * k, w, z);
+      constexpr int most = 4 * sizeof(Lane<T>) / sizeof(Vec) > 1 ? 4 * sizeof(Lane<T>) / sizeof(Vec) : 1;
+      int r = 0;
+      for (; r + most <= g.rows; r += most) multiply_and_write<A, most>(g, r, u, w, z);
+      if constexpr (most > 2) {
+        for (; r + 2 <= g.rows; r += 2) multiply_and_write<A, 2>(g, r, u, w, z);
       }
+      if (r < g.rows) multiply_and_write<A, 1>(g, r, u, w, z);
     }
+  }
+  /// R rows of the group, from registers to where they go.
+  template <class A, int R, class W, class Z>
+  KOKKOS_INLINE_FUNCTION void multiply_and_write(const ExactGroup& g, int r, const typename A::Vec* u, const W& w,
+                                                 const Z& z) const {
+    typename A::Vec t[2 * R];
+    small_matrix_detail::multiply_rows<A, 2, R>(g.terms, matrix.data() + g.matrix + r * g.terms, g.terms, 1, u, t);
+    for (int k = 0; k < R; ++k) write(rows(g.row + r + k), t + 2 * k, w, z);
   }
   template <class Vec, class W, class Z>
   KOKKOS_INLINE_FUNCTION static void write(const ExactRow& row, const Vec* t, const W& w, const Z& z) {

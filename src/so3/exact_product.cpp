@@ -150,7 +150,7 @@ std::unique_ptr<TensorProduct> exact_product(const Irreps& first, const Irreps& 
   return make<SummedCore>(first, second, out, paths);
 }
 
-std::unique_ptr<TensorProduct> full_product(const Irreps& first, const Irreps& second, int l_max) {
+std::unique_ptr<TensorProduct> full_product(const Irreps& first, const Irreps& second, int l_max, bool natural) {
   check_multiplicities(first);
   check_multiplicities(second);
   struct Entry {
@@ -161,8 +161,10 @@ std::unique_ptr<TensorProduct> full_product(const Irreps& first, const Irreps& s
   for (int i = 0; i < static_cast<int>(first.blocks().size()); ++i) {
     for (int j = 0; j < static_cast<int>(second.blocks().size()); ++j) {
       const Irrep &a = first.blocks()[i], &b = second.blocks()[j];
-      for (int l = std::abs(a.l - b.l); l <= std::min(a.l + b.l, l_max); ++l)
-        entries.push_back({l, a.parity * b.parity, i, j});
+      for (int l = std::abs(a.l - b.l); l <= std::min(a.l + b.l, l_max); ++l) {
+        const int parity = a.parity * b.parity;
+        if (!natural || parity == (l % 2 == 0 ? 1 : -1)) entries.push_back({l, parity, i, j});
+      }
     }
   }
   std::sort(entries.begin(), entries.end());

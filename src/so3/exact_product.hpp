@@ -21,7 +21,9 @@ struct ProductPath {
 
 /// Every path has a block of z to itself, as o3.FullTensorProduct of e3nn: blocks sorted by l, odd before
 /// even, then by block of x and of y. l3 <= l_max only; without l_max all (sum (2 l1 + 1)) (sum (2 l2 + 1)) outputs.
-std::unique_ptr<TensorProduct> full_product(const Irreps& first, const Irreps& second, int l_max = 2 * 8);
+/// `natural`: only blocks of parity (-1)^l3.
+std::unique_ptr<TensorProduct> full_product(const Irreps& first, const Irreps& second, int l_max = 2 * 8,
+                                            bool natural = false);
 
 /// All paths from x and y to the blocks of z, summed, one weight each in the order of exact_paths. Throws where no path
 /// ends in a block of z.

@@ -148,6 +148,14 @@ struct ProductKernel {
   bool reverse;
   bool lanes_are_items = false;  ///< shared weights are then one number for the whole lane
 
+  /// The same with more lanes at once.
+  template <class B>
+  ProductKernel<Core, B> over() const {
+    const ProductInput<B> input{in.items,        in.channels,      in.x,    in.y, in.weights,
+                                in.item_weights, in.one_channel_y, in.order};
+    return {core, first, second, out, weights, input, {g.z, g.x, g.y, g.weights}, reverse};
+  }
+
   KOKKOS_INLINE_FUNCTION LanePlace<A> place(long item, int channel) const {
     return {in.order, in.items, item, in.channels, channel};
   }
@@ -205,7 +213,8 @@ struct ProductKernel {
     if (g.x) place(item, channel).add(first, g.x, g_x);
   }
 
-  KOKKOS_FUNCTION void operator()(int item, int block) const {
+  KOKKOS_FUNCTION void operator()(int n, int block) const {
+    const long item = in.begin + n;
     const int channel = block * lane_width<T>;
     if (!reverse) return forward(item, channel);
     Vec g_y[product_inputs_limit];
@@ -214,12 +223,13 @@ struct ProductKernel {
     if (g.y) place(item, channel).add(second, g.y, g_y);
   }
   /// One channel of y: its adjoint is summed over the channels of x.
-  KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
+  KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int n) const {
+    const long item = in.begin + n;
     Vec g_y[product_inputs_limit];
     for (int k = 0; k < second.size; ++k) g_y[k] = A::zero();
     team.for_blocks(in.channels / lane_width<T>, [&](int b) { backward(item, b * lane_width<T>, g_y); });
     if (!g.y) return;
-    auto* target = reinterpret_cast<typename A::Num*>(g.y) + static_cast<long>(item) * second.size;
+    auto* target = reinterpret_cast<typename A::Num*>(g.y) + item * second.size;
     for (int k = 0; k < second.size; ++k) {
       if constexpr (A::dual) {
         const T v = team.sum(g_y[k].v), t = team.sum(g_y[k].t);
@@ -285,12 +295,13 @@ class ProductOf : public TensorProduct {
     require(in.order == FeatureOrder::by_item || (!Core<T>::writes_directly && !item_lanes),
             "One channel, and products with a block per path, lie by item: order is by_block.");
     const ProductKernel<Core<T>, A> kernel{core<T>(), x_, y_, z_, weights_, in, g, reverse};
+    const int items = static_cast<int>((in.end < 0 ? in.items : in.end) - in.begin);
     if (item_lanes) {
       for_item_lanes(kernel);
     } else if (reverse && in.one_channel_y) {
-      for_teams("isotrope::product::backward", static_cast<int>(in.items), kernel);
+      for_teams("isotrope::product::backward", items, kernel);
     } else {
-      for_channels("isotrope::product", static_cast<int>(in.items), in.channels / lane_width<T>, kernel);
+      for_channels("isotrope::product", items, in.channels / lane_width<T>, kernel);
     }
   }
   template <class T>

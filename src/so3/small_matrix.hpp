@@ -36,14 +36,16 @@ template <class A, int S>
 [[gnu::noinline]] KOKKOS_FUNCTION void multiply(int rows, int columns, const typename A::Real* c, int row_step,
                                                 int column_step, const typename A::Vec* v, typename A::Vec* out) {
   using small_matrix_detail::multiply_rows;
+  // Eight sums fit in the registers; a dual fills two, several lanes at once more.
+  constexpr int registers = static_cast<int>(sizeof(typename A::Vec) / sizeof(Lane<typename A::Real>));
+  constexpr int most = 8 / (S * registers) > 1 ? 8 / (S * registers) : 1;
   int r = 0;
-  if constexpr (!A::dual) {  // a dual fills twice the registers
-    constexpr int most = 8 / S;
-    for (; r + most <= rows; r += most)
-      multiply_rows<A, S, most>(columns, c + r * row_step, row_step, column_step, v, out + r * S);
+  for (; r + most <= rows; r += most)
+    multiply_rows<A, S, most>(columns, c + r * row_step, row_step, column_step, v, out + r * S);
+  if constexpr (most > 2) {
+    for (; r + 2 <= rows; r += 2)
+      multiply_rows<A, S, 2>(columns, c + r * row_step, row_step, column_step, v, out + r * S);
   }
-  for (; r + 2 <= rows; r += 2)
-    multiply_rows<A, S, 2>(columns, c + r * row_step, row_step, column_step, v, out + r * S);
   if (r < rows) multiply_rows<A, S, 1>(columns, c + r * row_step, row_step, column_step, v, out + r * S);
 }
 

@@ -31,6 +31,8 @@ struct ProductInput {
   bool item_weights = false;
   bool one_channel_y = false;  ///< y is [item][component][value|tangent], the same for all channels ("uvu")
   FeatureOrder order = FeatureOrder::by_item;
+  /// By block: only the items [begin, end), such as the atoms of one element; end -1: to the last.
+  long begin = 0, end = -1;
 };
 
 /// Adjoints; those of x, y and weights are added to, a null is not wanted. The adjoint of shared weights is

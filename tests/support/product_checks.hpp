@@ -21,8 +21,12 @@ inline std::vector<ProductLayout> product_layouts(bool by_block = true) {
       {"channels"},
       {.name = "no weights", .weighted = false},
       {.name = "one channel of y, weights of items", .one_channel_y = true, .item_weights = true},
-      {.name = "items as lanes", .items = 2 * lane_width<float> + 3, .channels = 1},
-      {.name = "items as lanes, their weights", .items = lane_width<float> + 1, .channels = 1, .item_weights = true},
+      // Several lanes at once, one, and part of one.
+      {.name = "items as lanes", .items = 5 * lane_width<float> + 3, .channels = 1},
+      {.name = "items as lanes, their weights",
+       .items = 4 * lane_width<float> + 1,
+       .channels = 1,
+       .item_weights = true},
   };
   if (by_block) layouts.push_back({.name = "by block", .order = FeatureOrder::by_block});
   return layouts;
