@@ -260,6 +260,17 @@ TEST(TdnGradient, WithoutWhatIsMended) {
   check_gradient(config, loss_of(1, 1));
 }
 
+TEST(TdnModel, ClaimsASmoothCutoffWhereNothingIsLeftOfANeighbour) {
+  const auto smooth = [](const char* key, const nlohmann::json& value) {
+    nlohmann::json config = small_config("both");
+    config[key] = value;
+    return make_potential(fresh(config), Precision::double_precision)->info().smooth_cutoff;
+  };
+  EXPECT_TRUE(smooth("parity", false));
+  EXPECT_FALSE(smooth("isolated_zero", false));
+  EXPECT_FALSE(smooth("cutoff_power", 0));
+}
+
 TEST(TdnGradient, LossesThatTheModelCannotHaveAreRefused) {
   const auto error = [](const char* forces, const LossConfig& loss) -> std::string {
     try {

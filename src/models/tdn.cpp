@@ -39,7 +39,7 @@ class Tdn final : public Potential {
     info_.atomic_energies = record.atomic_energies;
     info_.cutoff = record.cutoff;
     info_.symmetry = shape.cp_coupling ? Symmetry::none : shape.natural_parity ? Symmetry::o3 : Symmetry::so3;
-    info_.smooth_cutoff = shape.smooth();
+    info_.smooth_cutoff = shape.smooth() && shape.isolated_zero;
     info_.gradient_forces = shape.gradient_forces;
     info_.direct_forces = shape.direct_forces;
     info_.forces = shape.gradient_forces ? Forces::gradient : Forces::direct;
