@@ -21,6 +21,7 @@ Action setup_info(CLI::App& app);
 Action setup_train(CLI::App& app);
 Action setup_evaluate(CLI::App& app);
 Action setup_check(CLI::App& app);
+Action setup_orbit(CLI::App& app);
 Action setup_benchmark(CLI::App& app);
 
 /// The subcommands in the order of the help page. A new one is a file src/app/NAME.cpp, its declaration and one line
@@ -32,6 +33,7 @@ inline const std::vector<Command>& commands() {
       {"train", "Train a potential on a data set", setup_train},
       {"evaluate", "Errors of a model against labelled data", setup_evaluate},
       {"check", "Test a model for what physics demands: forces = -dE/dx, rotation, smoothness, ...", setup_check},
+      {"orbit", "How far a model is from being equivariant, over rotations, reflections, shifts", setup_orbit},
       {"benchmark", "Time a model on one thread", setup_benchmark},
   };
   return table;
