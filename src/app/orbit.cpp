@@ -22,12 +22,15 @@ struct OrbitOptions {
   int structures = 10, step = 10;
 };
 
-std::vector<IndexedStructure> structures_of(const OrbitOptions& options, const SpeciesMap& species) {
+std::vector<IndexedStructure> structures_of(const OrbitOptions& options, const PotentialInfo& info) {
   const std::string& data = options.model.data();
   const int count = options.structures == 0 ? std::numeric_limits<int>::max() / 2 : options.structures;
   auto structures = sample_structures(data, count, [](const Structure& s) { return s.size() > 1; });
   require(!structures.empty(), "{}: expected structures of two atoms or more, found none", data);
-  for (const auto& [index, structure] : structures) check_elements(structure, species, data, index);
+  for (const auto& [index, structure] : structures) {
+    check_elements(structure, SpeciesMap(info.elements), data, index);
+    check_structure(structure, info, data, index);
+  }
   return structures;
 }
 
@@ -36,7 +39,7 @@ int run(const OrbitOptions& options) {
   const std::vector<Orbit> orbits = all_orbits(options.step);
   KokkosScope kokkos;
   const auto potential = options.model.load(options.model.read());
-  const auto structures = structures_of(options, SpeciesMap(potential->info().elements));
+  const auto structures = structures_of(options, potential->info());
   const auto results =
       measure_orbits(checked(*potential, options.model.precision()), orbits, structures, options.model.data());
   const nlohmann::json json = {

@@ -32,6 +32,15 @@ template <class T, class Abi>
 inline T horizontal_sum(const stdx::simd<T, Abi>& x) {
   return stdx::reduce(x);
 }
+template <class T, class Abi>
+inline T horizontal_max(const stdx::simd<T, Abi>& x) {
+  return stdx::hmax(x);
+}
+template <class T, class Abi>
+inline stdx::simd<T, Abi> max_lane(stdx::simd<T, Abi> a, const stdx::simd<T, Abi>& b) {
+  stdx::where(b > a, a) = b;
+  return a;
+}
 #else
 template <class T>
 using Lane = T;
@@ -46,6 +55,14 @@ KOKKOS_INLINE_FUNCTION void store_lane(T* p, const T& x) {
   *p = x;
 }
 #endif
+template <class T>
+requires std::is_arithmetic_v<T> KOKKOS_INLINE_FUNCTION T horizontal_max(T x) {
+  return x;
+}
+template <class T>
+requires std::is_arithmetic_v<T> KOKKOS_INLINE_FUNCTION T max_lane(T a, T b) {
+  return b > a ? b : a;
+}
 KOKKOS_INLINE_FUNCTION float horizontal_sum(float x) {
   return x;
 }
@@ -141,6 +158,18 @@ KOKKOS_INLINE_FUNCTION Dual<X> sqrt(const Dual<X>& a) {
   using std::sqrt;
   const X s = sqrt(a.v);
   return {s, a.t / (s + s)};
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> exp(const Dual<X>& a) {
+  using std::exp;
+  const X e = exp(a.v);
+  return {e, e * a.t};
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> tanh(const Dual<X>& a) {
+  using std::tanh;
+  const X y = tanh(a.v);
+  return {y, (X(1) - y * y) * a.t};
 }
 template <class X>
 KOKKOS_INLINE_FUNCTION Dual<X> sin(const Dual<X>& a) {

@@ -58,6 +58,12 @@ inline stdx::simd<double, Abi> exp_lane(stdx::simd<double, Abi> x) {
 #endif
 
 template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> exp_lane(const Dual<X>& x) {
+  const X e = exp_lane(x.v);
+  return {e, e * x.t};
+}
+
+template <class X>
 KOKKOS_INLINE_FUNCTION X sigmoid(const X& x) {
   using T = std::conditional_t<std::is_arithmetic_v<X>, X, decltype(horizontal_sum(x))>;
   return T(1) / (T(1) + exp_lane(X(-x)));

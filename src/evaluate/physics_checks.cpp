@@ -75,12 +75,13 @@ CheckResult check_forces(const CheckedPotential& potential, Structures structure
                 fmt::format("{}, atom {} ({}), {}", name, atom, element_symbol(structure.numbers[atom]), "xyz"[k]));
     }
   }
-  return worst.result("forces");
+  return worst.result("forces", potential.info.forces == Forces::gradient);
 }
 
 CheckResult check_stress(const CheckedPotential& potential, Structures structures) {
   const Tolerance tolerance = Tolerance::of(potential.precision);
   WorstViolation worst;
+  if (!has_stress(potential.info)) structures = {};
   for (const auto& [name, given] : structures) {
     const Structure structure = fully_periodic(given) ? given : put_into_cell(given);
     const Observables here = potential.evaluate(structure);

@@ -9,8 +9,16 @@ void assemble_prediction(const PotentialInfo& info, const Graph& graph, const Re
   prediction.energy.assign(graph.graphs, 0.0);
   for (int i = 0; i < graph.owned; ++i)
     prediction.energy[graph.graph[i]] += info.atomic_energies[graph.species[i]] + result.atom_energy[i];
-  assemble_forces(graph, result.dE_dr, prediction.forces);
-  assemble_stress(graph, result.dE_dr, prediction.stress);
+  if (info.forces == Forces::gradient && info.cutoff > 0) {
+    assemble_forces(graph, result.dE_dr, prediction.forces);
+    assemble_stress(graph, result.dE_dr, prediction.stress);
+    return;
+  }
+  prediction.stress.assign(graph.graphs, Mat3{});
+  prediction.forces = result.direct_forces;
+  if (info.forces == Forces::direct) return;
+  prediction.forces = result.position_gradient;
+  for (Vec3& f : prediction.forces) f = -1.0 * f;
 }
 
 Predictor::Predictor(const Potential& potential)

@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "layers/feature_exchange.hpp"
+#include "models/check_parameters.hpp"
 #include "models/mace_pass.hpp"
 #include "models/mace_tables.hpp"
 
@@ -110,17 +111,6 @@ class Mace final : public Potential {
   View<T> weights_;
   PotentialInfo info_;
 };
-
-void check_parameters(const Parameters& found, const Parameters& expected) {
-  const auto &a = found.entries(), &b = expected.entries();
-  for (std::size_t k = 0; k < b.size(); ++k) {
-    const std::string name = k < a.size() ? a[k].name : "none";
-    require(k < a.size() && a[k].name == b[k].name && a[k].shape == b[k].shape,
-            "model: parameter {} should be {} of shape [{}], found {} of shape [{}]", k, b[k].name,
-            fmt::join(b[k].shape, ", "), name, k < a.size() ? fmt::format("{}", fmt::join(a[k].shape, ", ")) : "");
-  }
-  require(a.size() == b.size(), "model: {} parameters, expected {}", a.size(), b.size());
-}
 
 }  // namespace
 

@@ -25,7 +25,7 @@ std::vector<Indices> fill(const Indices& order, const std::vector<int>& sizes, B
 
 std::size_t bytes(const Graph& graph) {
   return graph.neighbour.size() * (sizeof(int) + sizeof(Vec3)) +
-         graph.total * (2 * sizeof(int) + sizeof(std::int64_t)) + sizeof(Graph);
+         graph.total * (2 * sizeof(int) + sizeof(std::int64_t) + sizeof(Vec3)) + sizeof(Graph);
 }
 
 }  // namespace
@@ -66,6 +66,7 @@ Graph join(const std::vector<const Graph*>& graphs) {
     for (int i = 0; i < part->owned; ++i) all.first.push_back(edges + part->first[i + 1]);
     for (int j : part->neighbour) all.neighbour.push_back(atoms + j);
     all.r.insert(all.r.end(), part->r.begin(), part->r.end());
+    all.position.insert(all.position.end(), part->position.begin(), part->position.end());
     for (int g : part->graph) all.graph.push_back(all.graphs + g);
     all.graphs += part->graphs;
     all.volume.insert(all.volume.end(), part->volume.begin(), part->volume.end());

@@ -12,14 +12,16 @@ namespace isotrope {
 /// Over how many labels the means of the loss go: those of the whole batch of all ranks.
 struct LossCounts {
   double energies = 0, force_components = 0, stress_components = 0;
+  double structures = 0, atoms = 0;
   LossCounts& operator+=(const LossCounts& other);
 };
 LossCounts loss_counts(const Labels& labels);
 
-/// The three terms, weighted; a rank has its share of them, their sum over ranks is the loss.
+/// The terms, weighted; a rank has its share of them, their sum over ranks is the loss.
 struct LossTerms {
   double energy = 0, forces = 0, stress = 0;
-  double total() const { return energy + forces + stress; }
+  double latent = 0;  ///< train/latent_loss.hpp
+  double total() const { return energy + forces + stress + latent; }
 };
 
 /// dL/dE [graphs], v = dL/dF [atoms] and S = dL/d(stress) [graphs], symmetric.

@@ -96,6 +96,14 @@ double residual_rms(const std::vector<Sample>& samples, const std::vector<int>& 
   return count > 0 ? std::sqrt(sum / count) : std::nan("");
 }
 
+std::vector<int> labelled(const std::vector<Sample>& samples, std::optional<int> Structure::*label) {
+  std::set<int> values;
+  for (const Sample& sample : samples) {
+    if (const auto& value = sample.structure.*label) values.insert(*value);
+  }
+  return {values.begin(), values.end()};
+}
+
 }  // namespace
 
 std::vector<int> elements_of(const std::vector<Sample>& samples) {
@@ -137,6 +145,13 @@ double force_rms(const std::vector<Sample>& samples) {
     count += 3.0 * static_cast<double>(sample.structure.forces.size());
   }
   return sum > 0 ? std::sqrt(sum / count) : 1.0;
+}
+
+std::vector<int> charges_of(const std::vector<Sample>& samples) {
+  return labelled(samples, &Structure::charge);
+}
+std::vector<int> multiplicities_of(const std::vector<Sample>& samples) {
+  return labelled(samples, &Structure::multiplicity);
 }
 
 double average_neighbours(const std::vector<Sample>& samples, double cutoff) {

@@ -26,6 +26,9 @@ AtomicEnergies find_atomic_energies(const DataConfig& config, const TrainingData
 
 /// Root mean square of the force components of the labels, eV/Å; 1 where there are none.
 double force_rms(const std::vector<Sample>& samples);
+/// Charges and multiplicities that are labelled, ascending.
+std::vector<int> charges_of(const std::vector<Sample>& samples);
+std::vector<int> multiplicities_of(const std::vector<Sample>& samples);
 /// Edges per atom within the cutoff (Å).
 double average_neighbours(const std::vector<Sample>& samples, double cutoff);
 

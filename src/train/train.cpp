@@ -38,7 +38,9 @@ void check_elements(const TrainingData& data, const std::vector<int>& elements) 
               element_symbol(z));
 }
 
+/// 0 where the architecture sees whole molecules.
 double cutoff_of(const TrainConfig& config) {
+  if (!config.model.contains("cutoff") && can_do_without_cutoff(config.model.value("architecture", ""))) return 0;
   const auto entry = config.model.find("cutoff");
   require(entry != config.model.end() && entry->is_number() && entry->get<double>() > 0,
           "{}: model.cutoff: expected a length above 0 in Å", config.file);
@@ -68,6 +70,8 @@ TrainingOutcome train(const TrainConfig& config, const RunOptions& options, cons
   const AtomicEnergies e0 = find_atomic_energies(config.data, data, statistics.elements);
   statistics.atomic_energies = e0.energies;
   statistics.force_rms = force_rms(data.train);
+  statistics.charges = charges_of(data.train);
+  statistics.multiplicities = multiplicities_of(data.train);
   statistics.average_neighbours = average_neighbours(data.train, cutoff_of(config));
   ModelRecord record = models.create(config.model, statistics, config.seed);
   const PairFit pair = fit_pair_energy(record, data.train);
@@ -80,6 +84,7 @@ TrainingOutcome train(const TrainConfig& config, const RunOptions& options, cons
 
   communicator.barrier();  // the root writes the checkpoint whose absence every rank has just checked
   Trainer trainer(config, communicator, models, data, record);
+  trainer.check_structures();
   if (options.resume) trainer.restore(checkpoint_path(config));
   trainer.run();
   TrainingOutcome outcome{trainer.state(), trainer.finish(options.command)};

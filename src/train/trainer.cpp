@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "evaluate/structure_source.hpp"
 #include "train/run_record.hpp"
 
 namespace isotrope {
@@ -46,12 +47,19 @@ Trainer::Trainer(const TrainConfig& config, const Communicator& communicator, co
       species_(record.elements),
       loader_(data.train, species_, record.cutoff),
       validation_loader_(data.validation, species_, record.cutoff),
-      pass_(*potential_, config.loss),
+      pass_(*potential_, config.loss, config.equivariance, record.parameters),
       optimiser_(config.optimiser, record.parameters.size()),
       average_(config.ema_decay, record.parameters.values()),
       schedule_(config.schedule, config.optimiser.learning_rate),
       identity_{identity_json(config), data.hashes} {
   state_.parameters = record.parameters.values();
+}
+
+void Trainer::check_structures() const {
+  for (const auto* samples : {&data_.train, &data_.validation}) {
+    for (const Sample& sample : *samples)
+      check_structure(sample.structure, potential_->info(), sample.file, sample.index);
+  }
 }
 
 void Trainer::restore(const std::string& checkpoint) {
@@ -89,13 +97,13 @@ void Trainer::step(const Indices& batch) {
   const auto share = [&](const Indices& all) {
     return share_of(all, loader_.sizes(), communicator_.rank(), communicator_.ranks());
   };
-  const Batch mine = loader_.load(share(batch));
+  const Views mine = make_views(loader_.load(share(batch)), config_.equivariance, config_.seed, state_.step);
   if (state_.batch + 1 < static_cast<std::int64_t>(plan_.size())) loader_.prefetch(share(plan_[state_.batch + 1]));
 
   const std::size_t n = state_.parameters.size();
   buffer_.assign(n + 3, 0.0);
   const std::span<double> gradient(buffer_.data(), n);
-  buffer_[n] = pass_.add_gradient(mine, counts, gradient).total();
+  buffer_[n] = pass_.add_gradient(mine, counts, state_.parameters, gradient).total();
   if (communicator_.root()) {
     buffer_[n + 1] = seconds();
     buffer_[n + 2] = interrupted != 0 || (config_.time_limit > 0 && seconds() >= config_.time_limit);

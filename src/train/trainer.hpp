@@ -50,6 +50,8 @@ class Trainer {
   Trainer(const TrainConfig& config, const Communicator& communicator, const ModelFactory& models,
           const TrainingData& data, const ModelRecord& record);
 
+  /// Throws for the first structure that the model cannot take: a charge that it does not know, a periodic one.
+  void check_structures() const;
   void restore(const std::string& checkpoint);
   void run();
   /// The weights to keep, with their errors.
