@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gather_halo.h"
 #include "lammps_halo.h"
 #include "models/potential.hpp"
 #include "pair_input.h"
@@ -43,12 +44,17 @@ class PairIsotrope : public Pair {
   void set_units();
   void refuse_heat_flux();
   void refuse_excluded_bonds();
+  void refuse_periodic_box();
+  void check_spin();
+  bool whole() const;
   void size_buffers();
 
   void build_graph();
+  void build_whole_graph();
   void evaluate();
   void add_energies();
   void add_forces();
+  void add_whole_forces();
   void add_virial();
 
   isotrope::PairSettings settings_;
@@ -57,6 +63,7 @@ class PairIsotrope : public Pair {
   isotrope::Graph graph_;
   isotrope::Result result_;
   isotrope::LammpsHalo halo_;
+  isotrope::GatherHalo gather_;
   isotrope::ForceExchange forces_;
   std::vector<isotrope::Mat3> atom_virial_;
   double energy_unit_ = 1;          // of LAMMPS per eV

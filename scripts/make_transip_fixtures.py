@@ -189,7 +189,7 @@ def write_fixture(folder, name, seed, cases, **hyper):
     parameters = random_parameters(hyper["width"], hyper["layers"], hyper["hidden"], hyper["forces"], hyper["latent_hidden"], rng)
     count = hyper["width"] // hyper["heads"] // 6
     frequencies = 2 * np.pi / np.geomspace(1.3, 21.0, count) if count > 1 else np.array([2.1])
-    energies = [-13.5, -1030.0, -2040.0]
+    energies = [-0.5, -1.0, -2.0]  # small: what is compared are differences
     model_file.write("transip", folder / f"{name}.h5", hyper, ELEMENTS, energies, 0.0, parameters,
                      {"rotary.frequencies": frequencies}, {"program": "scripts/make_transip_fixtures.py"})
     twin = Twin(hyper, parameters, frequencies)

@@ -26,6 +26,8 @@ struct Graph {
   std::vector<double> volume;     ///< [graphs] Å^3; 0 where not fully periodic
   std::vector<int> charge;        ///< [graphs] e
   std::vector<int> multiplicity;  ///< [graphs] 2S+1
+  /// What a structure has once (charge, multiplicity) is computed here: on one rank of those that share a structure.
+  bool has_prefix = true;
 
   std::int64_t edges() const { return static_cast<std::int64_t>(neighbour.size()); }
 };

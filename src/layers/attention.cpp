@@ -2,7 +2,6 @@
 #include "layers/attention.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "core/gemm.hpp"
 #include "layers/channels.hpp"
@@ -124,7 +123,7 @@ struct Head {
   }
 };
 
-template <class T, class F>
+template <class F>
 void for_heads(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const F& f) {
   for (const AttentionRange& range : ranges) {
     for (int head = 0; head < shape.heads; ++head) f(range, head);
@@ -136,7 +135,7 @@ void for_heads(const HeadShape& shape, const std::vector<AttentionRange>& ranges
 template <class A>
 void attention_forward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
                        const typename A::Real* kv, AttentionScratch<A>& scratch, typename A::Real* o) {
-  for_heads<typename A::Real>(shape, ranges, [&](const AttentionRange& range, int h) {
+  for_heads(shape, ranges, [&](const AttentionRange& range, int h) {
     const Head<A> head(shape, range, h, q, kv);
     const Operand<A> out = columns<A>(o, shape.width(), h * shape.size).from(range.query_begin);
     const Operand<A> p = head.rows_of(scratch.weights);
@@ -151,7 +150,7 @@ template <class A>
 void attention_backward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
                         const typename A::Real* kv, const typename A::Real* g_o, AttentionScratch<A>& scratch,
                         typename A::Real* g_q, typename A::Real* g_kv) {
-  for_heads<typename A::Real>(shape, ranges, [&](const AttentionRange& range, int h) {
+  for_heads(shape, ranges, [&](const AttentionRange& range, int h) {
     const Head<A> head(shape, range, h, q, kv), g_head(shape, range, h, g_q, g_kv);
     const Operand<A> g_out = columns<A>(g_o, shape.width(), h * shape.size).from(range.query_begin);
     const Operand<A> p = head.rows_of(scratch.weights), g_p = head.rows_of(scratch.g_weights);

@@ -19,38 +19,66 @@ void fill(Buffer<T>& buffer, std::size_t size, const F& f) {
 void TokenGraph::build(const Graph& graph, std::span<const std::array<int, prefixes>> prefix_rows) {
   ranges.clear();
   atom.clear();
+  atoms_.clear();
   int i = 0;
   for (int g = 0; g < graph.graphs; ++g) {
     const long begin = static_cast<long>(atom.size());
-    atom.insert(atom.end(), prefixes, -1);
+    if (graph.has_prefix) atom.insert(atom.end(), prefixes, -1);
+    const long first = static_cast<long>(atom.size());
     for (; i < graph.owned && graph.graph[i] == g; ++i) {
       if (graph.species[i] >= 0) atom.push_back(i);
     }
     const long end = static_cast<long>(atom.size());
     ranges.push_back({begin, end, begin, end});
+    atoms_.push_back(static_cast<double>(end - first));
   }
   tokens = static_cast<long>(atom.size());
+  place_keys(graph);
   fill(row, tokens, [&](int* out) {
-    for (long t = 0; t < tokens; ++t) out[t] = atom[t] < 0 ? 0 : graph.species[atom[t]];
-    for (int g = 0; g < graph.graphs; ++g) {
-      for (int k = 0; k < prefixes; ++k) out[ranges[g].query_begin + k] = prefix_rows[g][k];
+    for (long t = 0, g = -1, prefix = 0; t < tokens; ++t) {
+      if (atom[t] >= 0) {
+        out[t] = graph.species[atom[t]];
+        continue;
+      }
+      if (prefix % prefixes == 0) ++g;
+      out[t] = prefix_rows[g][prefix++ % prefixes];
     }
   });
-  fill_centred(graph.position, x);
+  fill_centred(&graph, graph.position, x);
+}
+
+/// What other ranks have of the structure comes after this rank's tokens.
+void TokenGraph::place_keys(const Graph& graph) {
+  key_of.assign(graph.total + prefixes, -1);
+  keys = 0;
+  for (int prefix = 0; keys < tokens; ++keys)
+    key_of[atom[keys] >= 0 ? atom[keys] : graph.total + prefix++ % prefixes] = keys;
+  if (!graph.has_prefix) {
+    for (int k = 0; k < prefixes; ++k) key_of[graph.total + k] = keys++;
+  }
+  for (int i = graph.owned; i < graph.total; ++i) {
+    if (graph.species[i] < 0) continue;
+    key_of[i] = keys++;
+    atoms_[0] += 1;
+  }
+  if (keys > tokens) ranges[0].key_end = keys;
 }
 
 void TokenGraph::set_tangent(std::span<const Vec3> dr) {
-  fill_centred(dr, dx);
+  fill_centred(nullptr, dr, dx);
 }
 
-void TokenGraph::fill_centred(std::span<const Vec3> vectors, Buffer<double>& out) {
+void TokenGraph::fill_centred(const Graph* graph, std::span<const Vec3> vectors, Buffer<double>& out) {
   fill(out, 3 * tokens, [&](double* numbers) {
-    for (const AttentionRange& range : ranges) {
+    for (std::size_t g = 0; g < ranges.size(); ++g) {
       Vec3 mean{};
-      const double atoms = static_cast<double>(range.query_end - range.query_begin - prefixes);
-      for (long t = range.query_begin + prefixes; t < range.query_end; ++t)
-        mean = mean + (1 / atoms) * vectors[atom[t]];
-      for (long t = range.query_begin; t < range.query_end; ++t) {
+      for (long t = ranges[g].query_begin; t < ranges[g].query_end; ++t) {
+        if (atom[t] >= 0) mean = mean + (1 / atoms_[g]) * vectors[atom[t]];
+      }
+      for (int i = graph ? graph->owned : 0; graph && i < graph->total; ++i) {
+        if (graph->species[i] >= 0) mean = mean + (1 / atoms_[g]) * vectors[i];
+      }
+      for (long t = ranges[g].query_begin; t < ranges[g].query_end; ++t) {
         const Vec3 from_mean = atom[t] < 0 ? Vec3{} : vectors[atom[t]] - mean;
         std::copy(from_mean.begin(), from_mean.end(), numbers + 3 * t);
       }
@@ -58,18 +86,28 @@ void TokenGraph::fill_centred(std::span<const Vec3> vectors, Buffer<double>& out
   });
 }
 
-void TokenGraph::positions_to_host(const Buffer<double>& g_x, std::vector<Vec3>& gradient) const {
+std::vector<Vec3> TokenGraph::prefix_gradient(const Buffer<double>& g_x) const {
   const auto part = Kokkos::subview(g_x.view(), std::make_pair(0L, 3 * tokens));
   auto host = Kokkos::create_mirror_view(part);
   Kokkos::deep_copy(host, part);
-  for (const AttentionRange& range : ranges) {
-    Vec3 mean{};
-    const double atoms = static_cast<double>(range.query_end - range.query_begin - prefixes);
-    for (long t = range.query_begin + prefixes; t < range.query_end; ++t) {
-      gradient[atom[t]] = {host(3 * t), host(3 * t + 1), host(3 * t + 2)};
-      mean = mean + (1 / atoms) * gradient[atom[t]];
+  std::vector<Vec3> sums(ranges.size(), Vec3{});
+  for (std::size_t g = 0; g < ranges.size(); ++g) {
+    for (long t = ranges[g].query_begin; t < ranges[g].query_end && atom[t] < 0; ++t)
+      sums[g] = sums[g] + Vec3{host(3 * t), host(3 * t + 1), host(3 * t + 2)};
+  }
+  return sums;
+}
+
+void TokenGraph::positions_to_host(const Buffer<double>& g_x, std::span<const Vec3> prefix,
+                                   std::vector<Vec3>& gradient) const {
+  const auto part = Kokkos::subview(g_x.view(), std::make_pair(0L, 3 * tokens));
+  auto host = Kokkos::create_mirror_view(part);
+  Kokkos::deep_copy(host, part);
+  for (std::size_t g = 0; g < ranges.size(); ++g) {
+    for (long t = ranges[g].query_begin; t < ranges[g].query_end; ++t) {
+      if (atom[t] < 0) continue;
+      gradient[atom[t]] = Vec3{host(3 * t), host(3 * t + 1), host(3 * t + 2)} + (1 / atoms_[g]) * prefix[g];
     }
-    for (long t = range.query_begin + prefixes; t < range.query_end; ++t) gradient[atom[t]] = gradient[atom[t]] - mean;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "layers/token_exchange.hpp"
 #include "models/check_parameters.hpp"
 #include "models/transip_pass.hpp"
 
@@ -75,6 +76,8 @@ class Transip final : public Potential {
     info_.charges = shape.charges;
     info_.multiplicities = shape.multiplicities;
     info_.latent_width = shape.width;
+    info_.message_passing_layers = shape.layers;
+    info_.exchange_width = token_exchange_width<T>(2 * shape.heads.width());
     set_parameters(record.parameters.values());
   }
 
@@ -82,12 +85,12 @@ class Transip final : public Potential {
   std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<TransipWorkspace<T>>(); }
   void set_parameters(std::span<const double> values) override { plan_.plan.prepare<T>(values, weights_); }
 
-  void evaluate(const Graph& graph, Halo&, Workspace& workspace, Result& result) const override {
+  void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
     auto& scratch = static_cast<TransipWorkspace<T>&>(workspace);
     build(graph, scratch);
     using A = Plain<T>;
     const typename TransipPass<A>::Purpose purpose{info_.direct_forces, false, info_.gradient_forces};
-    TransipPass<A> pass(constants<A>(), purpose, scratch.graph, scratch.plain, nullptr);
+    TransipPass<A> pass(constants<A>(), purpose, scratch.graph, halo, scratch.plain, nullptr);
     pass.forward();
     if (info_.gradient_forces) {
       fill_seeds<A>(scratch.plain.energy.g_out, scratch.graph, 1,
@@ -95,6 +98,7 @@ class Transip final : public Potential {
       pass.backward();
     }
     collect(graph, scratch, result);
+    if (info_.gradient_forces) collect_position_gradient(graph, halo, scratch, result);
   }
 
   void add_loss_gradient(const Graph& graph, const LossTangent& tangent, Workspace& workspace,
@@ -135,7 +139,8 @@ class Transip final : public Potential {
                     TransipArrays<A>& arrays, std::span<double> gradient) const {
     const bool direct = !tangent.direct_forces.empty(), latent = !tangent.latent.empty();
     const typename TransipPass<A>::Purpose purpose{direct, latent, false};
-    TransipPass<A> pass(constants<A>(), purpose, scratch.graph, arrays,
+    NoHalo halo;
+    TransipPass<A> pass(constants<A>(), purpose, scratch.graph, halo, arrays,
                         scratch.weight_gradient.zeros(plan_.plan.size()));
     pass.forward();
     seed(graph, tangent, scratch.graph, arrays);
@@ -171,10 +176,6 @@ class Transip final : public Potential {
     result.position_gradient.clear();
     for_atoms(arrays.energy.out, tokens, 1, 1,
               [&](int atom, int, T e) { result.atom_energy[atom] = shape_.scale * static_cast<double>(e); });
-    if (info_.gradient_forces) {
-      result.position_gradient.assign(graph.owned, Vec3{});
-      tokens.positions_to_host(arrays.g_x, result.position_gradient);
-    }
     if (info_.direct_forces) {
       result.direct_forces.assign(graph.owned, Vec3{});
       for_atoms(arrays.force.out, tokens, 3, 3,
@@ -185,6 +186,16 @@ class Transip final : public Potential {
     for_atoms(arrays.y, tokens, shape_.width, plan_.pad, [&](int atom, int k, T f) {
       result.latent[static_cast<std::size_t>(atom) * shape_.width + k] = static_cast<double>(f);
     });
+  }
+
+  /// Every rank makes the exchange, with or without atoms.
+  void collect_position_gradient(const Graph& graph, Halo& halo, const TransipWorkspace<T>& scratch,
+                                 Result& result) const {
+    std::vector<Vec3> prefix = scratch.graph.prefix_gradient(scratch.plain.g_x);
+    StructureVector exchange(graph, prefix.at(0));
+    halo.forward(exchange);
+    result.position_gradient.assign(graph.owned, Vec3{});
+    scratch.graph.positions_to_host(scratch.plain.g_x, prefix, result.position_gradient);
   }
 
   TransipShape shape_;
@@ -199,6 +210,8 @@ class Transip final : public Potential {
 std::unique_ptr<Potential> make_transip(const ModelRecord& record, Precision precision) {
   const TransipShape shape = TransipShape::from(record.hyperparameters, static_cast<int>(record.elements.size()));
   check_parameters(record.parameters, declare_parameters(shape));
+  require(record.cutoff == 0, "model: architecture transip sees whole molecules and has no cutoff, found {} Å",
+          record.cutoff);
   const auto table = record.tables.find("rotary.frequencies");
   require(table != record.tables.end() && static_cast<int>(table->second.values.size()) == shape.frequencies,
           "model: expected the table rotary.frequencies of {} numbers", shape.frequencies);

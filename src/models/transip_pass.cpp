@@ -6,6 +6,7 @@
 #include "layers/radial_mlp.hpp"
 #include "layers/rms_norm.hpp"
 #include "layers/rotary.hpp"
+#include "layers/token_exchange.hpp"
 
 namespace isotrope {
 namespace {
@@ -52,9 +53,9 @@ struct Add {
 }  // namespace
 
 template <class A>
-TransipPass<A>::TransipPass(const Constants& constants, const Purpose& purpose, const TokenGraph& graph,
+TransipPass<A>::TransipPass(const Constants& constants, const Purpose& purpose, const TokenGraph& graph, Halo& halo,
                             TransipArrays<A>& arrays, T* weight_gradient)
-    : c_(constants), purpose_(purpose), graph_(graph), arrays_(arrays), weight_gradient_(weight_gradient) {
+    : c_(constants), purpose_(purpose), graph_(graph), halo_(halo), arrays_(arrays), weight_gradient_(weight_gradient) {
   arrays_.layers.resize(c_.shape->layers);
 }
 
@@ -113,11 +114,15 @@ void TransipPass<A>::attend(int t) {
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, width = heads.width();
   norm(w.attention_norm, a.x, a.y);
-  T *q = reserve(a.q, width), *kv = reserve(a.kv, 2 * width);
+  T *q = reserve(a.q, width), *kv = a.kv.reserve(graph_.keys * 2 * width * A::rows);
   linear_forward<A>(c_.weights, w.query, graph_.tokens, a.y.data(), pad, 0, q, width);
   linear_forward<A>(c_.weights, w.key_value, graph_.tokens, a.y.data(), pad, 0, kv, 2 * width);
   rotate<A>(graph_.tokens, heads, arrays_.cosine.data(), arrays_.sine.data(), width, q);
   rotate<A>(graph_.tokens, heads, arrays_.cosine.data(), arrays_.sine.data(), 2 * width, kv);
+  if constexpr (!A::dual) {
+    TokenExchange<T> exchange(graph_, a.kv, 2 * width);
+    halo_.forward(exchange);
+  }
   attention_forward<A>(heads, graph_.ranges, q, kv, arrays_.attention, reserve(a.o, width));
   copy(a.x.data(), reserve(a.mid, pad));
   linear_forward<A>(c_.weights, w.output, graph_.tokens, a.o.data(), width, 1, a.mid.data(), pad);
@@ -134,8 +139,12 @@ void TransipPass<A>::attend_backward(int t) {
   linear_weight_gradient<A>(w.output, tokens, a.o.data(), width, arrays_.g.data(), pad, weight_gradient_);
   T* g_o = reserve(arrays_.g_hidden, width);
   linear_backward<A>(c_.weights, w.output, tokens, arrays_.g.data(), pad, 0, g_o, width);
-  T *g_q = reserve(arrays_.g_q, width), *g_kv = arrays_.g_kv.zeros(tokens * 2 * width * A::rows);
+  T *g_q = reserve(arrays_.g_q, width), *g_kv = arrays_.g_kv.zeros(graph_.keys * 2 * width * A::rows);
   attention_backward<A>(heads, graph_.ranges, a.q.data(), a.kv.data(), g_o, arrays_.attention, g_q, g_kv);
+  if constexpr (!A::dual) {
+    TokenExchange<T> exchange(graph_, arrays_.g_kv, 2 * width);
+    halo_.reverse(exchange);
+  }
   double* g_x = purpose_.positions ? arrays_.g_x.data() : nullptr;
   rotate_backward<A>(tokens, heads, c_.omega, arrays_.cosine.data(), arrays_.sine.data(), width, a.q.data(), g_q, g_x);
   rotate_backward<A>(tokens, heads, c_.omega, arrays_.cosine.data(), arrays_.sine.data(), 2 * width, a.kv.data(), g_kv,

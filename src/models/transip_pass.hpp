@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "layers/halo.hpp"
 #include "layers/token_graph.hpp"
 #include "models/transip_weights.hpp"
 
@@ -47,8 +48,8 @@ class TransipPass {
     bool latent = false;     ///< g_latent is read
     bool positions = false;  ///< dE/dx is computed
   };
-  TransipPass(const Constants& constants, const Purpose& purpose, const TokenGraph& graph, TransipArrays<A>& arrays,
-              T* weight_gradient);
+  TransipPass(const Constants& constants, const Purpose& purpose, const TokenGraph& graph, Halo& halo,
+              TransipArrays<A>& arrays, T* weight_gradient);
 
   void forward();
   void backward();
@@ -77,6 +78,7 @@ class TransipPass {
   Constants c_;
   Purpose purpose_;
   const TokenGraph& graph_;
+  Halo& halo_;
   TransipArrays<A>& arrays_;
   T* weight_gradient_;
 };

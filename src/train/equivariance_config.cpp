@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "train/equivariance_config.hpp"
 
+#include "train/yaml_reader.hpp"
+
 namespace isotrope {
 
-EquivarianceConfig read_equivariance(YamlSection section) {
+EquivarianceConfig read_equivariance(YamlSection& section) {
   EquivarianceConfig config;
   config.augmentation =
       section.has("augmentation") && section.choice("augmentation", {"none", "rotation"}) == "rotation";

@@ -2,9 +2,9 @@
 #pragma once
 #include <nlohmann/json.hpp>
 
-#include "train/yaml_reader.hpp"
-
 namespace isotrope {
+
+class YamlSection;
 
 /// Section `equivariance` of a training file: how a model that is not equivariant by construction learns to be.
 struct EquivarianceConfig {
@@ -17,7 +17,8 @@ struct EquivarianceConfig {
   bool loss_on_both_views = true;   ///< energies and forces of the turned structures are in the loss
 };
 
-EquivarianceConfig read_equivariance(YamlSection section);
+/// Throws like the rest of the file, for unknown keys too.
+EquivarianceConfig read_equivariance(YamlSection& section);
 nlohmann::ordered_json to_json(const EquivarianceConfig& config);
 
 }  // namespace isotrope

@@ -185,7 +185,8 @@ TrainingData make_training_data(const DataConfig& config, const LossConfig& loss
 
 LossCounts loss_counts(const Sample& sample) {
   const Structure& s = sample.structure;
-  return {s.energy ? 1.0 : 0.0, 3.0 * static_cast<double>(s.forces.size()), s.stress ? 9.0 : 0.0};
+  return {s.energy ? 1.0 : 0.0, 3.0 * static_cast<double>(s.forces.size()), s.stress ? 9.0 : 0.0, 1.0,
+          static_cast<double>(s.size())};
 }
 
 Labels collect_labels(const std::vector<const Sample*>& samples) {

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "layers/halo.hpp"
+#include "layers/token_graph.hpp"
+
+namespace isotrope {
+
+/// Doubles that a token of `width` numbers takes on its way: two floats in one double.
+template <class T>
+constexpr int token_exchange_width(int width) {
+  return static_cast<int>((width * sizeof(T) + sizeof(double) - 1) / sizeof(double));
+}
+
+/// Rows [key][width] of a TokenGraph, shown to the halo under the indices of TokenGraph::key_of.
+template <class T>
+class TokenExchange final : public Exchange {
+ public:
+  TokenExchange(const TokenGraph& graph, const Buffer<T>& rows, int width)
+      : graph_(graph), width_(width), device_(Kokkos::subview(rows.view(), std::make_pair(0L, graph.keys * width))) {
+    host_ = Kokkos::create_mirror_view(device_);
+    Kokkos::deep_copy(host_, device_);
+  }
+  ~TokenExchange() override { Kokkos::deep_copy(device_, host_); }
+  TokenExchange(const TokenExchange&) = delete;
+  TokenExchange& operator=(const TokenExchange&) = delete;
+
+  int width() const override { return token_exchange_width<T>(width_); }
+
+  void pack(std::span<const int> places, double* out) const override {
+    for (const int place : places) {
+      std::fill(out, out + width(), 0.0);
+      if (const T* row = row_of(place)) std::memcpy(out, row, width_ * sizeof(T));
+      out += width();
+    }
+  }
+  void unpack(std::span<const int> places, const double* in) override {
+    for (const int place : places) {
+      if (T* row = row_of(place)) std::memcpy(row, in, width_ * sizeof(T));
+      in += width();
+    }
+  }
+  void accumulate(std::span<const int> places, const double* in) override {
+    for (const int place : places) {
+      const char* bytes = reinterpret_cast<const char*>(in);
+      T* row = row_of(place);
+      for (int c = 0; row && c < width_; ++c, bytes += sizeof(T)) {
+        T value;
+        std::memcpy(&value, bytes, sizeof(T));
+        row[c] += value;
+      }
+      in += width();
+    }
+  }
+
+ private:
+  T* row_of(int place) const {
+    const long key = graph_.key_of[place];
+    return key < 0 ? nullptr : host_.data() + key * width_;
+  }
+
+  using DeviceView = decltype(Kokkos::subview(std::declval<View<T>>(), std::make_pair(0L, 0L)));
+  const TokenGraph& graph_;
+  int width_;
+  DeviceView device_;
+  typename DeviceView::HostMirror host_;
+};
+
+/// A vector of the structure that the rank with its prefix tokens knows: the others get it.
+class StructureVector final : public Exchange {
+ public:
+  StructureVector(const Graph& graph, Vec3& value) : prefix_(graph.total), value_(value) {}
+  int width() const override { return 3; }
+  void pack(std::span<const int> places, double* out) const override {
+    for (const int place : places) {
+      for (int k = 0; k < 3; ++k) *out++ = place == prefix_ ? value_[k] : 0;
+    }
+  }
+  void unpack(std::span<const int> places, const double* in) override {
+    for (const int place : places) {
+      for (int k = 0; k < 3; ++k, ++in) {
+        if (place == prefix_) value_[k] = *in;
+      }
+    }
+  }
+  void accumulate(std::span<const int>, const double*) override {}
+
+ private:
+  int prefix_;
+  Vec3& value_;
+};
+
+}  // namespace isotrope
