@@ -10,8 +10,8 @@
 
 namespace isotrope {
 
-/// For a model that sees the whole molecule: every rank has, beside its own atoms, a copy of all others, rank by rank. What
-/// a structure has once (prefix tokens, at the places graph.total and graph.total + 1) belongs to the first rank.
+/// For a model that sees the whole molecule: every rank has, beside its own atoms, a copy of all others, rank by rank.
+/// What a structure has once (prefix tokens, at the places graph.total and graph.total + 1) belongs to the first rank.
 class GatherHalo final : public Halo {
  public:
   /// Owned atoms, then those of the other ranks: species and positions. Every rank calls it.

@@ -141,8 +141,7 @@ PairModel load_pair_model(const std::vector<std::string>& words, int types, bool
 
 void check_electrons(const PairSettings& settings, long nuclear_charge) {
   if (!settings.charge || !settings.multiplicity) return;
-  const std::string problem =
-      spin_problem(nuclear_charge - *settings.charge, *settings.charge, *settings.multiplicity);
+  const std::string problem = spin_problem(nuclear_charge - *settings.charge, *settings.charge, *settings.multiplicity);
   require(problem.empty(), "pair_style: {}", problem);
 }
 

@@ -125,10 +125,12 @@ void PairIsotrope::refuse_periodic_box() {
   const auto& info = model_.potential->info();
   if (domain->xperiodic || domain->yperiodic || domain->zperiodic)
     fail("the model (" + info.architecture +
-         ") sees the whole molecule and takes no periodic box: write 'boundary f f f' (or s, m), or use its local variant, "
+         ") sees the whole molecule and takes no periodic box: write 'boundary f f f' (or s, m), or use its local "
+         "variant, "
          "which has a cutoff");
   if (info.forces == isotrope::Forces::direct)
-    fail("the model (" + info.architecture + ") gives direct forces, which this pair style takes from models with a cutoff "
+    fail("the model (" + info.architecture +
+         ") gives direct forces, which this pair style takes from models with a cutoff "
          "alone: use one with gradient forces");
 }
 
@@ -198,7 +200,9 @@ double PairIsotrope::init_one(int, int) {
 void PairIsotrope::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
   if (whole() && vflag_atom)
-    fail("a model that sees the whole molecule has no virial of single atoms: take compute stress/atom out of the input");
+    fail(
+        "a model that sees the whole molecule has no virial of single atoms: take compute stress/atom out of the "
+        "input");
   together([&] { whole() ? build_whole_graph() : build_graph(); });
   evaluate();
   add_energies();
@@ -272,7 +276,8 @@ void PairIsotrope::add_whole_forces() {
     const isotrope::Vec3& gradient = result_.position_gradient[i];
     for (int a = 0; a < 3; ++a) atom->f[i][a] -= energy_unit_ * gradient[a];
     for (int k = 0; k < 6 && vflag_global; ++k)
-      virial[k] -= energy_unit_ * (atom->x[i][row[k]] * gradient[column[k]] + atom->x[i][column[k]] * gradient[row[k]]) / 2;
+      virial[k] -=
+          energy_unit_ * (atom->x[i][row[k]] * gradient[column[k]] + atom->x[i][column[k]] * gradient[row[k]]) / 2;
   }
 }
 
