@@ -125,13 +125,12 @@ void PairIsotrope::refuse_periodic_box() {
   const auto& info = model_.potential->info();
   if (domain->xperiodic || domain->yperiodic || domain->zperiodic)
     fail("the model (" + info.architecture +
-         ") sees the whole molecule and takes no periodic box: write 'boundary f f f' (or s, m), or use its local "
-         "variant, "
-         "which has a cutoff");
+         ") sees the whole molecule and takes no periodic box: write 'boundary f f f' (or s, m), or use its "
+         "local variant, which has a cutoff");
   if (info.forces == isotrope::Forces::direct)
     fail("the model (" + info.architecture +
-         ") gives direct forces, which this pair style takes from models with a cutoff "
-         "alone: use one with gradient forces");
+         ") gives direct forces, which this pair style takes from models with a cutoff alone: use one with "
+         "gradient forces");
 }
 
 /// The number of electrons decides whether 2S+1 is odd or even.
