@@ -105,7 +105,7 @@ TEST(Attention, SurvivesLargeLogits) {
 /// One structure of so many tokens that its weights come in several blocks of rows, beside rows asked for one by one.
 TEST(Attention, BlocksDoNotMatter) {
   using A = Plain<double>;
-  constexpr int n = 700, w = 6;
+  constexpr int n = 300, w = 6;
   constexpr HeadShape heads{1, 6};
   const auto q = store<A>(unpadded(n, w), {random_numbers(n * w, 1), {}}),
              kv = store<A>(unpadded(n, 2 * w), {random_numbers(2 * n * w, 2), {}});
