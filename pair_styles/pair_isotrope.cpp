@@ -6,6 +6,7 @@
 #include <lammps/compute.h>
 #include <lammps/domain.h>
 #include <lammps/error.h>
+#include <lammps/fix.h>
 #include <lammps/force.h>
 #include <lammps/memory.h>
 #include <lammps/modify.h>
@@ -24,6 +25,12 @@
 #include "runtime.h"
 
 namespace LAMMPS_NS {
+
+namespace {
+constexpr const char* no_virial =
+    "direct forces have no virial: take barostats and per-atom stress out of the input, or use a model with gradient "
+    "forces";
+}  // namespace
 
 PairIsotrope::PairIsotrope(LAMMPS* lmp) : Pair(lmp), halo_(this, comm) {
   single_enable = 0;
@@ -107,6 +114,7 @@ void PairIsotrope::init_style() {
   set_units();
   refuse_heat_flux();
   refuse_excluded_bonds();
+  check_fixes_for_direct_forces();
   check_spin();
   if (whole()) {
     refuse_periodic_box();
@@ -116,21 +124,11 @@ void PairIsotrope::init_style() {
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
 
-/// Whether the model sees the whole molecule instead of neighbours.
-bool PairIsotrope::whole() const {
-  return model_.potential->info().cutoff == 0;
-}
-
 void PairIsotrope::refuse_periodic_box() {
-  const auto& info = model_.potential->info();
   if (domain->xperiodic || domain->yperiodic || domain->zperiodic)
-    fail("the model (" + info.architecture +
+    fail("the model (" + model_.potential->info().architecture +
          ") sees the whole molecule and takes no periodic box: write 'boundary f f f' (or s, m), or use its "
          "local variant, which has a cutoff");
-  if (info.forces == isotrope::Forces::direct)
-    fail("the model (" + info.architecture +
-         ") gives direct forces, which this pair style takes from models with a cutoff alone: use one with "
-         "gradient forces");
 }
 
 /// The number of electrons decides whether 2S+1 is odd or even.
@@ -180,6 +178,20 @@ void PairIsotrope::refuse_excluded_bonds() {
         "'special_bonds lj/coul 1 1 1', or read the atoms without bonds");
 }
 
+/// Pressure and constant energy are what direct forces cannot give.
+void PairIsotrope::check_fixes_for_direct_forces() {
+  if (!direct()) return;
+  const auto begins = [](const Fix* f, const char* name) { return std::string(f->style).rfind(name, 0) == 0; };
+  for (const Fix* f : modify->get_fix_list()) {
+    for (const char* barostat : {"npt", "nph", "press", "box/relax"})
+      if (begins(f, barostat)) fail(no_virial);
+    if (begins(f, "nve") && comm->me == 0)
+      error->warning("pair_isotrope.cpp", __LINE__,
+                     "isotrope: direct forces are not the derivative of the energy, so that fix " + std::string(f->id) +
+                         " (" + f->style + ") will not conserve it: use a thermostat");
+  }
+}
+
 /// LAMMPS sizes its buffers by the pair style that it knows, which under hybrid is not this one, and looks at
 /// comm_reverse_off with newton off.
 void PairIsotrope::size_buffers() {
@@ -198,7 +210,8 @@ double PairIsotrope::init_one(int, int) {
 
 void PairIsotrope::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
-  if (whole() && vflag_atom)
+  if (direct() && (vflag_atom || cvflag_atom)) fail(no_virial);
+  if (whole() && (vflag_atom || cvflag_atom))
     fail(
         "a model that sees the whole molecule has no virial of single atoms: take compute stress/atom out of the "
         "input");
@@ -206,7 +219,9 @@ void PairIsotrope::compute(int eflag, int vflag) {
   evaluate();
   add_energies();
   add_forces();
-  if (vflag_either && !whole()) add_virial();
+  if (!direct() && !whole() && vflag_either) add_virial();
+  // LAMMPS asks for the virial whenever it prints a line, also where nothing shows the pressure.
+  if (direct() && vflag_global) std::fill(virial, virial + 6, std::nan(""));
 }
 
 void PairIsotrope::build_graph() {
@@ -260,12 +275,31 @@ void PairIsotrope::add_energies() {
 /// Forces on ghosts belong to their owners. LAMMPS sends them home where newton is on for pairs or bonds; else this
 /// does.
 void PairIsotrope::add_forces() {
+  if (direct()) return add_direct_forces();
   if (whole()) return add_whole_forces();
   isotrope::assemble_forces(graph_, result_.dE_dr, forces_.values);
   if (!force->newton) halo_.reverse(forces_);
   const int atoms = force->newton ? graph_.total : graph_.owned;
   for (int i = 0; i < atoms; ++i)
     for (int a = 0; a < 3; ++a) atom->f[i][a] += energy_unit_ * forces_.values[i][a];
+}
+
+/// Direct forces belong to owned atoms. Where asked, what they sum to is taken off in equal shares.
+void PairIsotrope::add_direct_forces() {
+  std::array<double, 4> total{};
+  for (int i = 0; i < graph_.owned; ++i) {
+    if (graph_.species[i] < 0) continue;
+    for (int a = 0; a < 3; ++a) total[a] += result_.direct_forces[i][a];
+    total[3] += 1;
+  }
+  if (settings_.remove_net_force) MPI_Allreduce(MPI_IN_PLACE, total.data(), 4, MPI_DOUBLE, MPI_SUM, world);
+  for (int i = 0; i < graph_.owned; ++i) {
+    if (graph_.species[i] < 0) continue;
+    for (int a = 0; a < 3; ++a) {
+      const double share = settings_.remove_net_force ? total[a] / total[3] : 0;
+      atom->f[i][a] += energy_unit_ * (result_.direct_forces[i][a] - share);
+    }
+  }
 }
 
 /// Forces on owned atoms are complete. They sum to zero, so that their virial does not depend on the origin.

@@ -44,9 +44,9 @@ class PairIsotrope : public Pair {
   void set_units();
   void refuse_heat_flux();
   void refuse_excluded_bonds();
+  void check_fixes_for_direct_forces();
   void refuse_periodic_box();
   void check_spin();
-  bool whole() const;
   void size_buffers();
 
   void build_graph();
@@ -54,6 +54,7 @@ class PairIsotrope : public Pair {
   void evaluate();
   void add_energies();
   void add_forces();
+  void add_direct_forces();
   void add_whole_forces();
   void add_virial();
 
@@ -66,6 +67,9 @@ class PairIsotrope : public Pair {
   isotrope::GatherHalo gather_;
   isotrope::ForceExchange forces_;
   std::vector<isotrope::Mat3> atom_virial_;
+  /// Whether the model sees the whole molecule instead of neighbours.
+  bool whole() const { return model_.potential->info().cutoff == 0; }
+  bool direct() const { return model_.potential->info().forces == isotrope::Forces::direct; }
   double energy_unit_ = 1;          // of LAMMPS per eV
   std::array<double, 2> totals_{};  // what `compute pair` shows: interaction energy and sum of E0 on this rank
 };

@@ -57,15 +57,21 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, Physics,
 
 TEST(Physics, FreshModelsLeaveIsolatedAtomsAlone) {
   const DataStatistics statistics{{1, 6, 8}, {-13.5, -1030.0, -2040.0}, 12, 1.5};
-  const ModelRecord record = create_model(
-      {{"architecture", "mace"}, {"cutoff", 4.0}, {"hidden_irreps", "8x0e+8x1o"}, {"radial_mlp", {16}}}, statistics, 7);
-  const auto potential = make_potential(record, Precision::double_precision);
   Structure water;
   water.numbers = {8, 1, 1};
   water.positions = {Vec3{0, 0, 0.1}, {0, 0.75, -0.5}, {0, -0.75, -0.5}};
   const std::vector<NamedStructure> structures{{"water", water}};
-  for (const CheckResult& r : check_physics(checked(*potential, Precision::double_precision), structures, true))
-    EXPECT_EQ(r.verdict, Verdict::pass) << report(r);
+  for (const char* product : {"clebsch-gordan", "gaunt"}) {
+    const ModelRecord record = create_model({{"architecture", "mace"},
+                                             {"cutoff", 4.0},
+                                             {"hidden_irreps", "8x0e+8x1o"},
+                                             {"radial_mlp", {16}},
+                                             {"product", product}},
+                                            statistics, 7);
+    const auto potential = make_potential(record, Precision::double_precision);
+    for (const CheckResult& r : check_physics(checked(*potential, Precision::double_precision), structures, true))
+      EXPECT_EQ(r.verdict, Verdict::pass) << product << ", " << report(r);
+  }
 }
 
 // ---- what each check catches ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "geometry/forces.hpp"
+#include "support/memory_source.hpp"
 #include "support/training_fixtures.hpp"
 #include "train/loss_pass.hpp"
 #include "train/trainer.hpp"
@@ -195,6 +196,8 @@ TEST(LatentLoss, NeedsItsNetwork) {
 TrainConfig run_config(const std::string& output, std::int64_t steps) {
   TrainConfig config;
   config.file = "config.yaml";
+  config.data.train = {{"train.h5", ""}};
+  config.data.validation = {{"validation.h5", ""}};
   config.data.atomic_energies = DataConfig::AtomicEnergies::table;
   config.data.e0_table = {{"H", -13.6}, {"O", -432.1}};
   config.model = {{"architecture", "transip"}, {"width", 24}, {"heads", 2}, {"layers", 1}, {"hidden", 16},
@@ -219,15 +222,17 @@ std::vector<Structure> neutral(std::vector<Structure> structures) {
   return structures;
 }
 
-TrainingOutcome run(const TrainConfig& config, bool resume = false,
-                    const TrainingData& set = test::in_memory(neutral(test::molecules(12, 3)),
-                                                              neutral(test::molecules(4, 4)))) {
-  static const Communicator alone;
+test::Files files(std::vector<Structure> train = neutral(test::molecules(12, 3)),
+                  std::vector<Structure> validation = neutral(test::molecules(4, 4))) {
+  return {{"train.h5", std::move(train)}, {"validation.h5", std::move(validation)}};
+}
+
+TrainingOutcome run(const TrainConfig& config, bool resume = false, test::Files data = files()) {
   static const ModelFactory models{create_model, make_potential};
   set_verbosity(Verbosity::quiet);
   RunOptions options;
   options.resume = resume;
-  return train(config, options, alone, models, set);
+  return train(config, options, test::alone(), models, test::open_from(std::move(data)));
 }
 
 TEST(TransipTraining, ResumedEqualsUninterruptedBitForBit) {
@@ -247,16 +252,16 @@ TEST(TransipTraining, RefusesStructuresThatTheModelCannotTake) {
   auto structures = neutral(test::molecules(3, 3)), strange = neutral(test::molecules(1, 4));
   structures[1].charge.reset();
   const TrainConfig config = run_config(folder / "x.h5", 5);
-  EXPECT_EQ(message_of([&] { run(config, false, test::in_memory(structures)); }),
+  EXPECT_EQ(message_of([&] { run(config, false, files(structures)); }),
             "train.h5: structure 1 has no charge, which the model reads: `isotrope convert --charge Q --multiplicity "
             "M` gives "
             "structures what they lack");
   strange[0].charge = -4;
-  EXPECT_EQ(message_of([&] { run(config, false, test::in_memory(neutral(test::molecules(3, 3)), strange)); }),
+  EXPECT_EQ(message_of([&] { run(config, false, files(neutral(test::molecules(3, 3)), strange)); }),
             "validation.h5: structure 0 has the charge -4, which the model does not know: it was made for 0");
   auto crystals = neutral(test::crystals(3, 3));
   EXPECT_EQ(
-      message_of([&] { run(config, false, test::in_memory(crystals)); }),
+      message_of([&] { run(config, false, files(crystals)); }),
       "train.h5: structure 0 is periodic: the model (transip) sees whole molecules alone; its local variant, with a "
       "cutoff, takes periodic structures");
 }

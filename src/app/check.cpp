@@ -37,7 +37,7 @@ std::vector<NamedStructure> structures_to_check(const CheckOptions& options, con
   std::vector<NamedStructure> named;
   for (auto& [index, structure] : sample_structures(data, options.structures, more_than_an_atom)) {
     check_elements(structure, SpeciesMap(info.elements), data, index);
-    check_structure(structure, info, data, index);
+    check_fits_model(structure, info, data, index);
     named.push_back({fmt::format("structure {}", index), std::move(structure)});
   }
   require(!named.empty(), "{}: expected structures of two atoms or more, found none", data);

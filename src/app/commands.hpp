@@ -23,6 +23,7 @@ Action setup_evaluate(CLI::App& app);
 Action setup_check(CLI::App& app);
 Action setup_orbit(CLI::App& app);
 Action setup_benchmark(CLI::App& app);
+Action setup_tensor_products(CLI::App& app);
 
 /// The subcommands in the order of the help page. A new one is a file src/app/NAME.cpp, its declaration and one line
 /// here.
@@ -35,6 +36,7 @@ inline const std::vector<Command>& commands() {
       {"check", "Test a model for what physics demands: forces = -dE/dx, rotation, smoothness, ...", setup_check},
       {"orbit", "How far a model is from being equivariant, over rotations, reflections, shifts", setup_orbit},
       {"benchmark", "Time a model on one thread", setup_benchmark},
+      {"tensor-products", "Compare equivariant products: time, cost, what they can express", setup_tensor_products},
   };
   return table;
 }

@@ -29,7 +29,7 @@ std::vector<IndexedStructure> structures_of(const OrbitOptions& options, const P
   require(!structures.empty(), "{}: expected structures of two atoms or more, found none", data);
   for (const auto& [index, structure] : structures) {
     check_elements(structure, SpeciesMap(info.elements), data, index);
-    check_structure(structure, info, data, index);
+    check_fits_model(structure, info, data, index);
   }
   return structures;
 }

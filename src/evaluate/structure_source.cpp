@@ -38,8 +38,8 @@ void check_known(const std::vector<int>& known, const std::optional<int>& value,
 
 }  // namespace
 
-void check_structure(const Structure& structure, const PotentialInfo& info, const std::string& where,
-                     std::int64_t index) {
+void check_fits_model(const Structure& structure, const PotentialInfo& info, const std::string& where,
+                      std::int64_t index) {
   check_known(info.charges, structure.charge, "charge", where, index);
   check_known(info.multiplicities, structure.multiplicity, "multiplicity", where, index);
   const auto& p = structure.periodic;

@@ -17,8 +17,8 @@ void check_elements(const Structure& structure, const SpeciesMap& species, const
 
 /// Throws where the model reads charge and multiplicity and the structure has none, or others than it was made for; and
 /// where it takes molecules alone and the structure is periodic.
-void check_structure(const Structure& structure, const PotentialInfo& info, const std::string& where,
-                     std::int64_t index);
+void check_fits_model(const Structure& structure, const PotentialInfo& info, const std::string& where,
+                      std::int64_t index);
 
 /// A structure of a file and its place there, from 0.
 struct IndexedStructure {

@@ -158,7 +158,6 @@ CheckResult check_extensivity(const CheckedPotential& potential, Structures stru
 
 CheckResult check_net_force(const CheckedPotential& potential, Structures structures) {
   const Tolerance tolerance = Tolerance::of(potential.precision);
-  const bool claimed = potential.info.forces == Forces::gradient;
   WorstViolation worst;
   for (const auto& [name, structure] : structures) {
     const Observables here = potential.evaluate(structure);
@@ -173,11 +172,10 @@ CheckResult check_net_force(const CheckedPotential& potential, Structures struct
       radius = std::max(radius, length(arm));
     }
     worst.add(length(force) / atoms, bound, "eV/Å", name + ", net force per atom");
-    if (!claimed) continue;
     if (molecule(structure) && potential.info.symmetry != Symmetry::none)
       worst.add(length(torque) / atoms, bound * radius, "eV", name + ", net torque per atom");
   }
-  return worst.result("net force", claimed);
+  return worst.result("net force", potential.info.forces == Forces::gradient);
 }
 
 }  // namespace isotrope

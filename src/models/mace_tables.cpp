@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "models/mace_tables.hpp"
 
-#include <algorithm>
-#include <cmath>
+#include "layers/radial_tabulation.hpp"
 
-#include "core/error.hpp"
 #include "layers/radial_basis.hpp"
 
 namespace isotrope {
 namespace {
 
 using A = WithTangent<double>;
-
-/// Values and slopes of a radial network at some distances, [distances][weights].
-struct Sampled {
-  std::vector<double> values, slopes;
-};
 
 /// The network of one layer, in double, without padding.
 class Network {
@@ -27,7 +20,7 @@ class Network {
   }
   int paths() const { return static_cast<int>(layer_.convolution->paths.size()); }
 
-  Sampled sample(const std::vector<double>& distances) {
+  SampledRadial sample(const std::vector<double>& distances) {
     const long n = static_cast<long>(distances.size());
     std::vector<double> input(n * basis_.count * A::rows);
     for (long k = 0; k < n; ++k) {
@@ -43,7 +36,7 @@ class Network {
     layer_.radial.forward<A>(weights_.data(), n, x.data(), scratch_, output_.reserve(n * width * A::rows));
     auto host = Kokkos::create_mirror_view(output_.view());
     Kokkos::deep_copy(host, output_.view());
-    Sampled s;
+    SampledRadial s;
     const int pad = width / paths();
     for (long k = 0; k < n; ++k) {
       for (int p = 0; p < paths(); ++p) {
@@ -65,92 +58,22 @@ class Network {
   Buffer<double> output_{"isotrope::table::output"};
 };
 
-double largest(const std::vector<double>& values) {
-  double most = 0;
-  for (const double v : values) most = std::max(most, std::abs(v));
-  return std::max(most, 1e-300);
-}
-
-/// The slope of sin(f r) / r loses digits towards r = 0, and no two atoms come closer than this.
-constexpr double first_knot = 0.1;  // Å
-
-std::vector<double> knots_of(double cutoff, int knots) {
-  std::vector<double> r(knots);
-  for (int k = 0; k < knots; ++k) r[k] = first_knot + (cutoff - first_knot) * k / (knots - 1);
-  return r;
-}
-
-/// Largest errors of values and slopes in the middle of the intervals, where those of Hermite's interpolant are close
-/// to their largest (value) or at h/2 -+ h/sqrt(12) (slope; a quarter of the interval is near enough), relative to the
-/// largest value and slope.
-TableReport measure(Network& network, double cutoff, const std::vector<double>& knots, const Sampled& on_knots) {
-  const int n = static_cast<int>(knots.size()), width = static_cast<int>(on_knots.values.size()) / n;
-  const double h = (cutoff - first_knot) / (n - 1);
-  TableReport report;
-  report.knots = n;
-  for (const double t : {0.25, 0.5}) {
-    const HermiteFactors factors = hermite_factors(t);
-    std::vector<double> between(n - 1);
-    for (int k = 0; k + 1 < n; ++k) between[k] = knots[k] + t * h;
-    const Sampled exact = network.sample(between);
-    for (int k = 0; k + 1 < n; ++k) {
-      for (int w = 0; w < width; ++w) {
-        const std::size_t a = static_cast<std::size_t>(k) * width + w, b = a + width;
-        const double numbers[4] = {on_knots.values[a], h * on_knots.slopes[a], on_knots.values[b],
-                                   h * on_knots.slopes[b]};
-        double value = 0, slope = 0;
-        for (int n = 0; n < 4; ++n) {
-          value += factors.value[n] * numbers[n];
-          slope += factors.slope[n] * numbers[n] / h;
-        }
-        report.value_error = std::max(report.value_error, std::abs(value - exact.values[a]));
-        report.slope_error = std::max(report.slope_error, std::abs(slope - exact.slopes[a]));
-      }
-    }
-  }
-  report.value_error /= largest(on_knots.values);
-  report.slope_error /= largest(on_knots.slopes);
-  return report;
-}
-
-/// [knots][paths][channels] into the padded order of kernels.
-std::vector<double> pad_channels(const std::vector<double>& values, int channels, int pad) {
-  std::vector<double> padded(values.size() / channels * pad, 0.0);
-  for (std::size_t k = 0; k < values.size(); ++k) padded[k / channels * pad + k % channels] = values[k];
-  return padded;
-}
-
 }  // namespace
 
 template <class T>
 MaceTables<T> tabulate_radial(const MaceShape& shape, const Parameters& names, std::span<const double> parameters,
                               const std::vector<CouplingTable>& couplings, const std::vector<double>& frequencies,
                               double tolerance) {
-  constexpr int most_knots = 8193;
   const MaceWeights plan = plan_weights<double>(shape, names, couplings);
   View<double> weights;
   plan.plan.prepare<double>(parameters, weights);
-  const int pad = padded<T>(shape.channels);
   MaceTables<T> tables;
   for (const MaceLayer& layer : plan.layers) {
     Network network(shape, layer, weights, frequencies);
     TableReport report;
-    Sampled sampled;
-    for (int n = 257;; n = 2 * n - 1) {
-      const std::vector<double> knots = knots_of(shape.cutoff, n);
-      sampled = network.sample(knots);
-      report = measure(network, shape.cutoff, knots, sampled);
-      if (std::max(report.value_error, report.slope_error) <= tolerance) break;
-      require(2 * n - 1 <= most_knots,
-              "radial tables: {} knots have a relative error of {:.1e}, the tolerance is {:.1e}; ask for radial exact",
-              n, std::max(report.value_error, report.slope_error), tolerance);
-    }
-    tables.layers.push_back(std::make_unique<RadialTable<T>>(
-        first_knot, shape.cutoff, report.knots, network.paths() * pad,
-        pad_channels(sampled.values, shape.channels, pad), pad_channels(sampled.slopes, shape.channels, pad)));
-    tables.report.knots = std::max(tables.report.knots, report.knots);
-    tables.report.value_error = std::max(tables.report.value_error, report.value_error);
-    tables.report.slope_error = std::max(tables.report.slope_error, report.slope_error);
+    const auto sample = [&](const std::vector<double>& distances) { return network.sample(distances); };
+    tables.layers.push_back(tabulate<T>({sample, network.paths(), shape.channels}, shape.cutoff, tolerance, report));
+    tables.report.include(report);
   }
   return tables;
 }

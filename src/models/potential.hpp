@@ -10,6 +10,7 @@
 #include "core/vec3.hpp"
 #include "geometry/graph.hpp"
 #include "layers/halo.hpp"
+#include "layers/table_report.hpp"
 #include "models/model_record.hpp"
 
 namespace isotrope {
@@ -27,6 +28,7 @@ struct PotentialInfo {
   std::vector<double> atomic_energies;  ///< [elements] E0, eV
   double cutoff = 0;                    ///< Å; 0: none, every atom of a molecule sees every other
   Symmetry symmetry = Symmetry::o3;
+  bool smooth_cutoff = true;                 ///< energy and forces have no jump where an atom crosses the cutoff
   bool gradient_forces = true;               ///< evaluate() gives dE/dr
   bool direct_forces = false;                ///< evaluate() gives direct forces
   Forces forces = Forces::gradient;          ///< which of them are the model's answer
@@ -40,12 +42,6 @@ struct PotentialInfo {
 class Workspace {
  public:
   virtual ~Workspace() = default;
-};
-
-/// How close tabulated radial functions are to the networks that they stand for.
-struct TableReport {
-  int knots = 0;                            ///< of the largest table
-  double value_error = 0, slope_error = 0;  ///< largest, relative to the largest value and slope
 };
 
 /// What inference in single precision uses unless it is told otherwise: well below the rounding of the network.

@@ -6,6 +6,7 @@
 #include "core/nearest.hpp"
 #include "models/mace.hpp"
 #include "models/potential.hpp"
+#include "models/tdn.hpp"
 #include "models/transip.hpp"
 
 namespace isotrope {
@@ -20,6 +21,7 @@ struct Architecture {
 /// Here an architecture is added.
 const std::map<std::string, Architecture>& registry() {
   static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}},
+                                                         {"tdn", {create_tdn, make_tdn}},
                                                          {"transip", {create_transip, make_transip, true}}};
   return known;
 }

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "train/loss_pass.hpp"
 
+#include "core/error.hpp"
 #include "geometry/forces.hpp"
 
 namespace isotrope {
 
 LossPass::LossPass(const Potential& potential, const LossConfig& loss)
-    : potential_(potential), loss_(loss), workspace_(potential.make_workspace()) {}
+    : potential_(potential), loss_(loss), workspace_(potential.make_workspace()) {
+  const PotentialInfo& info = potential.info();
+  require(loss.stress == 0 || info.forces == Forces::gradient,
+          "loss.stress: the model has direct forces, for which there is no stress: set it to 0, or train a model with "
+          "gradient forces");
+  require(
+      loss.direct_forces == 0 || (info.gradient_forces && info.direct_forces),
+      "loss.direct_forces is the weight of direct forces beside gradient forces, and the model has {} forces alone: "
+      "set it to 0, or train a model with both",
+      name_of(info.forces));
+}
 
 LossPass::LossPass(const Potential& potential, const LossConfig& loss, const EquivarianceConfig& equivariance,
                    const Parameters& names)
@@ -60,6 +71,7 @@ void LossPass::set_tangent(const Graph& graph) {
     tangent_.direct_forces = derivative_.forces;
   } else if (info.cutoff > 0) {
     edge_tangent(graph, derivative_.forces, derivative_.stress, tangent_.dr);
+    tangent_.direct_forces = derivative_.direct_forces;
   } else if (loss_.forces > 0) {
     tangent_.position = derivative_.forces;
     for (Vec3& v : tangent_.position) v = -1.0 * v;

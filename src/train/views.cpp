@@ -22,19 +22,6 @@ Mat3 rotated(const Mat3& rotation, const Mat3& s) {
   return {rotation * left[0], rotation * left[1], rotation * left[2]};
 }
 
-void append(Labels& labels, const Labels& more) {
-  const int atoms = labels.first_atom.back();
-  for (int g = 0; g < more.graphs(); ++g) labels.first_atom.push_back(atoms + more.first_atom[g + 1]);
-  const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
-  add(labels.weight, more.weight);
-  add(labels.has_energy, more.has_energy);
-  add(labels.has_forces, more.has_forces);
-  add(labels.has_stress, more.has_stress);
-  add(labels.energy, more.energy);
-  add(labels.forces, more.forces);
-  add(labels.stress, more.stress);
-}
-
 /// The second view is there for the latent loss alone.
 void mask(Labels& labels) {
   for (auto* flags : {&labels.has_energy, &labels.has_forces, &labels.has_stress}) flags->assign(labels.graphs(), 0);
@@ -75,8 +62,7 @@ Views make_views(Batch batch, const EquivarianceConfig& config, std::uint64_t se
   views.rotations = random_rotations(second, config, seed, step, 2);
   rotate_batch(second, views.rotations);
   if (!config.loss_on_both_views) mask(second.labels);
-  views.batch.graph = join({&views.batch.graph, &second.graph});
-  append(views.batch.labels, second.labels);
+  views.batch = join({&views.batch, &second});
   return views;
 }
 

@@ -14,13 +14,16 @@ BIN = Path(os.environ["ISOTROPE_VENV"]) / "bin"
 sys.path.insert(0, str(ROOT / "scripts"))
 from energy_drift import read_run  # noqa: E402
 
+TDN = ROOT / "tests/data/tdn/a.h5"  # H C N O S Cl, both kinds of forces
+
 STEPS = 40
 
 
 def lammps(script, ranks, out):
     """Runs an input in its folder; hands back its output."""
+    model = TDN if script.name == "in.direct" else MODEL
     command = [BIN / "mpiexec", "-n", str(ranks), BIN / "lmp", "-in", script.name, "-log", "none",
-               "-var", "plugin", os.environ["ISOTROPE_PLUGIN"], "-var", "model", MODEL, "-var", "steps", str(STEPS), "-var", "out", out]
+               "-var", "plugin", os.environ["ISOTROPE_PLUGIN"], "-var", "model", model, "-var", "steps", str(STEPS), "-var", "out", out]
     done = subprocess.run(command, cwd=script.parent, capture_output=True, text=True, timeout=240)
     if done.returncode != 0 or "WARNING" in done.stdout:
         raise AssertionError(f"{script}: exit code {done.returncode}\n{done.stderr}\n{done.stdout[-3000:]}")
