@@ -9,7 +9,8 @@ file NAME_expected.h5:
 
     attributes       format = "isotrope-transip-fixture"
     structures/K     K = 0, 1, ...: numbers, positions, charge, multiplicity; energy (interaction, eV), atom_energies,
-                     forces (eV/Å), latent [N, width] (features of the atoms after the last norm)
+                     forces (eV/Å), latent [N, width] (features of the atoms after the last norm;
+                     no columns for a model that is averaged over frames)
     training/NAME    a batch of structures, each in two views, the second rotated, and the gradient of the loss
         attributes     weights [w_E, w_F, w_L], variant (pooled, per_atom), normalise, both_branches
         structures     int32 [G]
@@ -22,6 +23,7 @@ Nothing here is taken over from the C++: rotary embedding is a product of comple
 are PyTorch's.
 """
 import argparse
+import itertools
 import pathlib
 
 import h5py
@@ -50,6 +52,30 @@ def random_parameters(width, layers, hidden, forces, latent, rng):
     if latent:
         shapes += [("latent.0", (d + 9, latent)), ("latent.0.bias", (latent,)), ("latent.1", (latent, d)), ("latent.1.bias", (d,))]
     return [(name, rng.normal(size=shape)) for name, shape in shapes]
+
+
+def smooth_step(x):
+    return torch.where(x < 1, x**3 * (10 - 15 * x + 6 * x**2), torch.ones(()))
+
+
+def frames(x, reflections, switch):
+    """(share, matrix) of the frames of positions x [N, 3] about their mean, and of the laboratory where they fade."""
+    if len(x) > 2:
+        values, vectors = torch.linalg.eigh(x.T @ x)
+        (c, b, a), axes = values, vectors.flip(1).T
+        axes = axes * torch.tensor([1.0, 1.0, float(torch.sign(torch.linalg.det(axes)))])[:, None]
+        weight = smooth_step((a - b) / a / switch) * smooth_step((b - c) / a / switch)
+    elif len(x) == 2:  # the other two axes do not matter: autograd need not know that they depend on x
+        first = x[0] / x[0].norm()
+        others = torch.linalg.svd(first.detach()[None])[2][1:]
+        others = others * torch.sign(torch.linalg.det(torch.cat([first.detach()[None], others])))
+        axes, weight = torch.cat([first[None], others]), torch.tensor(1.0)
+    else:
+        axes, weight = torch.eye(3), torch.tensor(0.0)
+    signs = [s for s in itertools.product([1.0, -1.0], repeat=3) if reflections or np.prod(s) > 0]
+    for s in signs:
+        yield weight / len(signs), torch.tensor(s)[:, None] * axes
+        yield (1 - weight) / len(signs), torch.diag(torch.tensor(s))
 
 
 class Twin:
@@ -105,9 +131,18 @@ class Twin:
         hidden = silu(self.linear("latent.0", torch.cat([f, entries], -1)) + self.p["latent.0.bias"])
         return self.linear("latent.1", hidden) + self.p["latent.1.bias"]
 
+    def framed(self, structure, positions):
+        """The same averaged over frames; there are no features."""
+        energies, forces = 0, 0
+        for share, turn in frames(positions - positions.mean(0), self.h["frames"] == "o3", self.h["frame_gap"]):
+            e, f, _ = self(structure, (positions - positions.mean(0)) @ turn.T)
+            energies = energies + share * e
+            forces = None if f is None else forces + share * f @ turn
+        return energies, forces, torch.zeros(len(positions), 0)
+
     def view(self, structure, positions):
         positions = positions.detach().requires_grad_()
-        energies, forces, features = self(structure, positions)
+        energies, forces, features = (self if self.h["frames"] == "none" else self.framed)(structure, positions)
         if forces is None:
             forces = -torch.autograd.grad(energies.sum(), positions, create_graph=True)[0]
         return energies, forces, features
@@ -185,7 +220,7 @@ def write_training(group, twin, all_structures, rng, names):
 
 def write_fixture(folder, name, seed, cases, **hyper):
     rng = np.random.default_rng(seed)
-    hyper = {"charges": CHARGES, "multiplicities": MULTIPLICITIES, "scale": 1.4, **hyper}
+    hyper = {"charges": CHARGES, "multiplicities": MULTIPLICITIES, "scale": 1.4, "frames": "none", "frame_gap": 0.02, **hyper}
     parameters = random_parameters(hyper["width"], hyper["layers"], hyper["hidden"], hyper["forces"], hyper["latent_hidden"], rng)
     count = hyper["width"] // hyper["heads"] // 6
     frequencies = 2 * np.pi / np.geomspace(1.3, 21.0, count) if count > 1 else np.array([2.1])
@@ -217,6 +252,10 @@ def main():
                   layers=2, heads=1, hidden=20, forces="gradient", latent_hidden=10)
     write_fixture(folder, "direct_3x6", 2, ["plain", "per_atom"], width=18, layers=2, heads=3, hidden=13, forces="direct",
                   latent_hidden=8)
+    framed = {"width": 12, "layers": 1, "heads": 2, "hidden": 9, "latent_hidden": 0}
+    write_fixture(folder, "frames_so3", 3, ["plain"], **framed, forces="gradient", frames="so3")
+    write_fixture(folder, "frames_o3_direct", 4, ["plain"], **framed, forces="direct", frames="o3")
+    write_fixture(folder, "frames_fading", 5, ["plain"], **framed, forces="gradient", frames="so3", frame_gap=0.5)
 
 
 if __name__ == "__main__":

@@ -82,8 +82,11 @@ TEST(Orbit, ASoundPotentialIsFlat) {
 
 TEST(Orbit, RotationCatchesAFieldAlongZ) {
   const CheckedPotential field = broken([](const Structure& s, Observables& o) {
-    o.energy += 0.01 * (s.positions[0][2] - s.positions[1][2]);
-    o.forces[0][2] += 0.01;
+    for (int i = 0; i < s.size(); ++i) {
+      const double charge = s.numbers[i] == 8 ? 0.01 : s.numbers[i] == 6 ? -0.01 : 0;
+      o.energy += charge * s.positions[i][2];
+      o.forces[i][2] -= charge;
+    }
   });
   EXPECT_GT(energies(field, rotation_orbit(30)).max, 0.005);
   EXPECT_GT(energies(field, rotation_orbit(30)).std, 0.001);

@@ -70,28 +70,33 @@ class TokenExchange final : public Exchange {
   typename DeviceView::HostMirror host_;
 };
 
-/// A vector of the structure that the rank with its prefix tokens knows: the others get it.
-class StructureVector final : public Exchange {
+/// Numbers of the structure. Forward: the others get those of the rank with its prefix tokens. Reverse: that rank gets
+/// the sum over all.
+class StructureNumbers final : public Exchange {
  public:
-  StructureVector(const Graph& graph, Vec3& value) : prefix_(graph.total), value_(value) {}
-  int width() const override { return 3; }
+  StructureNumbers(const Graph& graph, std::span<double> values) : prefix_(graph.total), values_(values) {}
+  int width() const override { return static_cast<int>(values_.size()); }
   void pack(std::span<const int> places, double* out) const override {
     for (const int place : places) {
-      for (int k = 0; k < 3; ++k) *out++ = place == prefix_ ? value_[k] : 0;
+      for (const double value : values_) *out++ = place == prefix_ ? value : 0;
     }
   }
   void unpack(std::span<const int> places, const double* in) override {
     for (const int place : places) {
-      for (int k = 0; k < 3; ++k, ++in) {
-        if (place == prefix_) value_[k] = *in;
-      }
+      if (place == prefix_) std::copy_n(in, width(), values_.begin());
+      in += width();
     }
   }
-  void accumulate(std::span<const int>, const double*) override {}
+  void accumulate(std::span<const int> places, const double* in) override {
+    for (const int place : places) {
+      for (int k = 0; k < width() && place == prefix_; ++k) values_[k] += in[k];
+      in += width();
+    }
+  }
 
  private:
   int prefix_;
-  Vec3& value_;
+  std::span<double> values_;
 };
 
 }  // namespace isotrope

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "layers/token_exchange.hpp"
 #include "models/check_parameters.hpp"
+#include "models/framed.hpp"
 #include "models/transip_pass.hpp"
 
 namespace isotrope {
@@ -192,7 +193,7 @@ class Transip final : public Potential {
   void collect_position_gradient(const Graph& graph, Halo& halo, const TransipWorkspace<T>& scratch,
                                  Result& result) const {
     std::vector<Vec3> prefix = scratch.graph.prefix_gradient(scratch.plain.g_x);
-    StructureVector exchange(graph, prefix.at(0));
+    StructureNumbers exchange(graph, prefix.at(0));
     halo.forward(exchange);
     result.position_gradient.assign(graph.owned, Vec3{});
     scratch.graph.positions_to_host(scratch.plain.g_x, prefix, result.position_gradient);
@@ -215,9 +216,12 @@ std::unique_ptr<Potential> make_transip(const ModelRecord& record, Precision pre
   const auto table = record.tables.find("rotary.frequencies");
   require(table != record.tables.end() && static_cast<int>(table->second.values.size()) == shape.frequencies,
           "model: expected the table rotary.frequencies of {} numbers", shape.frequencies);
-  if (precision == Precision::single_precision)
-    return std::make_unique<Transip<float>>(record, shape, table->second.values);
-  return std::make_unique<Transip<double>>(record, shape, table->second.values);
+  const auto backbone = [&]() -> std::unique_ptr<Potential> {
+    if (precision == Precision::single_precision)
+      return std::make_unique<Transip<float>>(record, shape, table->second.values);
+    return std::make_unique<Transip<double>>(record, shape, table->second.values);
+  };
+  return shape.frames ? average_over_frames(backbone(), *shape.frames, shape.frame_gap) : backbone();
 }
 
 }  // namespace isotrope

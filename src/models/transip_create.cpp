@@ -41,6 +41,8 @@ nlohmann::json hyperparameters(const StrictJson& config, const DataStatistics& s
           {"multiplicities", known(statistics.multiplicities, 1)},
           {"forces", value("forces", "gradient")},
           {"latent_hidden", value("latent_hidden", 0)},
+          {"frames", value("frames", "none")},
+          {"frame_gap", value("frame_gap", 0.02)},
           {"scale", statistics.force_rms}};
 }
 
@@ -71,7 +73,8 @@ void draw_parameters(Parameters& parameters, std::uint64_t seed) {
 ModelRecord create_transip(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
   const StrictJson checked(
       config, "model",
-      {"architecture", "size", "width", "layers", "heads", "hidden", "wavelengths", "forces", "latent_hidden"});
+      {"architecture", "size", "width", "layers", "heads", "hidden", "wavelengths", "forces", "latent_hidden", "frames",
+       "frame_gap"});
   ModelRecord record;
   record.architecture = "transip";
   record.elements = statistics.elements;

@@ -24,12 +24,21 @@ Forces forces_named(const StrictJson& json) {
   return word == "direct" ? Forces::direct : Forces::gradient;
 }
 
+std::optional<FrameGroup> frames_named(const StrictJson& json) {
+  const auto word = json.get<std::string>("frames");
+  require(word == "none" || word == "so3" || word == "o3", "{}: 'frames' must be 'none', 'so3' or 'o3', found '{}'",
+          json.where(), word);
+  if (word == "none") return std::nullopt;
+  return word == "o3" ? FrameGroup::o3 : FrameGroup::so3;
+}
+
 }  // namespace
 
 TransipShape TransipShape::from(const nlohmann::json& hyperparameters, int species) {
   const StrictJson json(
       hyperparameters, "hyperparameters of architecture transip",
-      {"width", "layers", "heads", "hidden", "charges", "multiplicities", "forces", "latent_hidden", "scale"});
+      {"width", "layers", "heads", "hidden", "charges", "multiplicities", "forces", "latent_hidden", "scale",
+       "frames", "frame_gap"});
   TransipShape s;
   s.width = json.integer("width", 6, 4096);
   s.layers = json.integer("layers", 1, 64);
@@ -46,6 +55,14 @@ TransipShape TransipShape::from(const nlohmann::json& hyperparameters, int speci
   s.forces = forces_named(json);
   s.latent_hidden = json.integer("latent_hidden", 0, 16384);
   s.scale = json.get<double>("scale");
+  s.frames = frames_named(json);
+  s.frame_gap = json.get<double>("frame_gap");
+  require(s.frame_gap > 0 && s.frame_gap < 1, "{}: 'frame_gap' must be between 0 and 1, found {}", json.where(),
+          s.frame_gap);
+  require(!s.frames || s.latent_hidden == 0,
+          "{}: a model that is averaged over frames is invariant and learns no latent equivariance: set "
+          "'latent_hidden' to 0, or 'frames' to none",
+          json.where());
   s.species = species;
   return s;
 }

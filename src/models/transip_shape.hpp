@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
+#include "geometry/frames.hpp"
 #include "layers/attention.hpp"
 #include "models/model_record.hpp"
 #include "models/potential.hpp"
@@ -20,6 +22,8 @@ struct TransipShape {
   Forces forces = Forces::gradient;
   int latent_hidden = 0;  ///< of the network T of latent equivariance; 0: none
   double scale = 1;       ///< eV, and eV/Å of direct forces
+  std::optional<FrameGroup> frames;  ///< that the model is averaged over
+  double frame_gap = 0;              ///< below which frames give way to the axes of the laboratory
   int species = 0;
 
   /// Throws naming the key that is missing, unknown or out of range.
