@@ -8,7 +8,7 @@ Needs torch, numpy, h5py, xxhash. Each fixture is a model file NAME.h5 (docs/mod
 file NAME_expected.h5:
 
     attributes       format = "isotrope-transip-fixture"
-    structures/K     K = 0, 1, ...: numbers, positions, charge, multiplicity; energy (interaction, eV), atom_energies,
+    structures/K     K = 0, 1, ...: numbers, positions, cell (where periodic), charge, multiplicity; energy (interaction, eV), atom_energies,
                      forces (eV/Å), latent [N, width] (features of the atoms after the last norm;
                      no columns for a model that is averaged over frames)
     training/NAME    a batch of structures, each in two views, the second rotated, and the gradient of the loss
@@ -52,6 +52,11 @@ def random_parameters(width, layers, hidden, forces, latent, rng):
     if latent:
         shapes += [("latent.0", (d + 9, latent)), ("latent.0.bias", (latent,)), ("latent.1", (latent, d)), ("latent.1.bias", (d,))]
     return [(name, rng.normal(size=shape)) for name, shape in shapes]
+
+
+def envelope(x):
+    """The cutoff function of Gasteiger et al. for p = 6."""
+    return 1 - 28 * x**6 + 48 * x**7 - 21 * x**8
 
 
 def smooth_step(x):
@@ -125,6 +130,49 @@ class Twin:
             direct = self.h["scale"] * self.linear("force.1", silu(self.linear("force.0", y)))
         return energies, direct, y
 
+    def local(self, structure, positions):
+        """The local variant: attention over neighbours, images of periodic structures included, on dense arrays."""
+        shifts = torch.zeros(1, 3)
+        if "cell" in structure:
+            shifts = torch.tensor(list(itertools.product([0.0, 1.0, -1.0], repeat=3))) @ torch.tensor(structure["cell"])
+        r = positions[None, :, None] + shifts - positions[:, None, None]  # [receiver, sender, image, 3]
+        apart = (r.detach() ** 2).sum(-1) > 0
+        length = torch.sqrt(torch.where(apart, (r**2).sum(-1), torch.ones(())))
+        u = torch.where(apart & (length < self.h["cutoff"]), envelope(length / self.h["cutoff"]), torch.zeros(()))
+        phase = (r[..., None] * self.omega).flatten(-2)
+        species = [ELEMENTS.index(z) for z in structure["numbers"]]
+        n, lone = len(species), 2 + torch.arange(len(ELEMENTS))
+        x = torch.cat([self.p["embedding.element"][species], self.p["embedding.charge"][[CHARGES.index(structure["charge"])]],
+                       self.p["embedding.multiplicity"][[MULTIPLICITIES.index(structure["multiplicity"])]],
+                       self.p["embedding.element"]])
+        bound, small = self.h["logit_bound"], 1 / (2 * self.h["layers"]) ** 0.5
+        for t in range(self.h["layers"]):
+            y = self.norm(f"layer.{t}.attention.norm", x)
+            q, k, v = (self.heads(self.linear(f"layer.{t}.attention.{name}", y), None) for name in ("query", "key", "value"))
+            q = q / q.shape[-1] ** 0.5
+            weight = lambda s: torch.exp(bound * torch.tanh(s / bound))
+            prefix_k, prefix_v = k[:, n : n + 2], v[:, n : n + 2]
+            to_prefix = weight(q @ prefix_k.mT)
+            to_self = weight((q * k).sum(-1))
+            to_self = to_self * torch.cat([torch.ones(n), torch.zeros(2), torch.ones(len(ELEMENTS))])
+            half = q.shape[-1] // 2
+            turned = torch.complex(k[:, None, :n, None, :half], k[:, None, :n, None, half:]) * torch.exp(1j * phase)
+            turned = torch.cat([turned.real, turned.imag], -1)  # [head, receiver, sender, image, channel]
+            to_atoms = (u * weight((q[:, :n, None, None] * turned).sum(-1))).sum(-1)
+            to_atoms = torch.cat([to_atoms, torch.zeros(len(q), 2 + len(ELEMENTS), n)], 1)
+            total = to_self + to_prefix.sum(-1) + to_atoms.sum(-1)
+            o = (to_self[..., None] * v + to_prefix @ prefix_v + to_atoms @ v[:, :n]) / total[..., None]
+            x = x + small * self.linear(f"layer.{t}.attention.output", o.transpose(0, 1).reshape(len(x), -1))
+            hidden = silu(self.linear(f"layer.{t}.network.0", self.norm(f"layer.{t}.network.norm", x)))
+            x = x + small * self.linear(f"layer.{t}.network.1", hidden)
+        y = self.norm("norm", x)
+        less_lone = lambda said: self.h["scale"] * (said[:n] - said[n + lone][species])
+        energies = less_lone(self.linear("energy.1", silu(self.linear("energy.0", y))))[:, 0]
+        direct = None
+        if self.h["forces"] == "direct":
+            direct = less_lone(self.linear("force.1", silu(self.linear("force.0", y))))
+        return energies, direct, y[:n]
+
     def transform(self, f, rotation):
         """The network T of latent equivariance."""
         entries = rotation.reshape(-1, 9).expand(len(f), 9)
@@ -142,22 +190,26 @@ class Twin:
 
     def view(self, structure, positions):
         positions = positions.detach().requires_grad_()
-        energies, forces, features = (self if self.h["frames"] == "none" else self.framed)(structure, positions)
+        model = self.local if self.h["cutoff"] > 0 else self if self.h["frames"] == "none" else self.framed
+        energies, forces, features = model(structure, positions)
         if forces is None:
             forces = -torch.autograd.grad(energies.sum(), positions, create_graph=True)[0]
         return energies, forces, features
 
 
-def structures(rng):
+def structures(rng, periodic):
     water = [[0.0, 0.0, 0.1], [0.1, 0.75, -0.5], [0.0, -0.8, -0.45]]
     ethanol = [[1.17, -0.41, 0.05], [-0.04, 0.55, -0.02], [-1.21, -0.25, 0.03], [-1.95, 0.38, -0.07], [-0.08, 1.20, 0.88],
                [0.03, 1.17, -0.92], [2.08, 0.17, 0.08], [1.15, -1.05, 0.94], [1.20, -1.05, -0.85]]
     found = [("water", [8, 1, 1], water, 0, 1), ("water with two electrons less", [8, 1, 1], water, 2, 1),
              ("hydroxide", [8, 1], water[:2], -1, 1), ("hydroxyl radical", [8, 1], water[:2], 0, 2),
              ("ethanol", [6, 6, 8, 1, 1, 1, 1, 1, 1], ethanol, 0, 1), ("oxygen atom", [8], [[0.3, 0.4, 0.5]], 0, 3)]
-    return [{"name": name, "numbers": numbers, "charge": q, "multiplicity": m,
-             "positions": np.array(positions) + 0.05 * rng.normal(size=np.shape(positions)) + [3.0, -1.0, 2.0]}
-            for name, numbers, positions, q, m in found]
+    found = [{"name": name, "numbers": numbers, "charge": q, "multiplicity": m,
+              "positions": np.array(positions) + 0.05 * rng.normal(size=np.shape(positions)) + [3.0, -1.0, 2.0]}
+             for name, numbers, positions, q, m in found]
+    if periodic:
+        found.append({**found[0], "name": "water in a cell", "cell": np.array([[3.1, 0.2, 0.0], [-0.4, 3.4, 0.3], [0.1, 0.0, 2.9]])})
+    return found
 
 
 def rotations(count, rng):
@@ -218,23 +270,27 @@ def write_training(group, twin, all_structures, rng, names):
         part.create_dataset("gradient", data=gradient_of(twin, loss), compression="gzip", shuffle=True)
 
 
-def write_fixture(folder, name, seed, cases, **hyper):
+def write_fixture(folder, name, seed, cases, cutoff=0.0, **hyper):
     rng = np.random.default_rng(seed)
-    hyper = {"charges": CHARGES, "multiplicities": MULTIPLICITIES, "scale": 1.4, "frames": "none", "frame_gap": 0.02, **hyper}
+    hyper = {"charges": CHARGES, "multiplicities": MULTIPLICITIES, "scale": 1.4, **hyper}
+    if cutoff == 0:
+        hyper = {"frames": "none", "frame_gap": 0.02, **hyper}
     parameters = random_parameters(hyper["width"], hyper["layers"], hyper["hidden"], hyper["forces"], hyper["latent_hidden"], rng)
     count = hyper["width"] // hyper["heads"] // 6
     frequencies = 2 * np.pi / np.geomspace(1.3, 21.0, count) if count > 1 else np.array([2.1])
     energies = [-0.5, -1.0, -2.0]  # small: what is compared are differences
-    model_file.write("transip", folder / f"{name}.h5", hyper, ELEMENTS, energies, 0.0, parameters,
+    model_file.write("transip", folder / f"{name}.h5", hyper, ELEMENTS, energies, cutoff, parameters,
                      {"rotary.frequencies": frequencies}, {"program": "scripts/make_transip_fixtures.py"})
-    twin = Twin(hyper, parameters, frequencies)
-    found = structures(rng)
+    twin = Twin({"frames": "none", **hyper, "cutoff": cutoff}, parameters, frequencies)
+    found = structures(rng, cutoff > 0)
     with h5py.File(folder / f"{name}_expected.h5", "w") as file:
         file.attrs["format"] = "isotrope-transip-fixture"
         for k, s in enumerate(found):
             group = file.create_group(f"structures/{k}")
             group.attrs["name"] = s["name"]
             group["numbers"], group["positions"] = np.array(s["numbers"], np.int32), s["positions"]
+            if "cell" in s:
+                group["cell"] = s["cell"]
             group["charge"], group["multiplicity"] = np.int32(s["charge"]), np.int32(s["multiplicity"])
             atom_energies, forces, features = twin.view(s, torch.tensor(s["positions"]))
             group["energy"] = float(atom_energies.sum())
@@ -252,6 +308,9 @@ def main():
                   layers=2, heads=1, hidden=20, forces="gradient", latent_hidden=10)
     write_fixture(folder, "direct_3x6", 2, ["plain", "per_atom"], width=18, layers=2, heads=3, hidden=13, forces="direct",
                   latent_hidden=8)
+    local = {"width": 12, "layers": 2, "hidden": 10, "cutoff": 2.6, "logit_bound": 2.0}
+    write_fixture(folder, "local", 6, ["plain", "pooled"], **local, heads=1, forces="gradient", latent_hidden=7)
+    write_fixture(folder, "local_direct", 7, ["plain"], **local, heads=2, forces="direct", latent_hidden=0)
     framed = {"width": 12, "layers": 1, "heads": 2, "hidden": 9, "latent_hidden": 0}
     write_fixture(folder, "frames_so3", 3, ["plain"], **framed, forces="gradient", frames="so3")
     write_fixture(folder, "frames_o3_direct", 4, ["plain"], **framed, forces="direct", frames="o3")

@@ -118,10 +118,10 @@ TEST(Framed, PassesThroughASymmetricTop) {
   const auto potential = make_potential(fixture.model, Precision::double_precision);
   const auto subject = checked(*potential, Precision::double_precision);
   for (double stretch = -0.02; stretch < 0.0205; stretch += 0.002) {
-    constexpr double h = 1e-5;
+    constexpr double h = 1e-6;  // the weight of the frames changes within 0.01 Å
     const Observables at = subject.evaluate(ammonia(stretch)), up = subject.evaluate(ammonia(stretch + h)),
                       down = subject.evaluate(ammonia(stretch - h));
-    EXPECT_NEAR(at.forces[1][0], -(up.energy - down.energy) / (2 * h), 1e-7) << stretch;
+    EXPECT_NEAR(at.forces[1][0], -(up.energy - down.energy) / (2 * h), 1e-6) << stretch;
   }
 }
 

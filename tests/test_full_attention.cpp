@@ -127,8 +127,8 @@ TEST(Attention, BlocksDoNotMatter) {
 
 /// Inputs are the positions, then the channels: the adjoint of the phases is that of the positions.
 struct RotaryCase : LayerCase {
-  static constexpr HeadShape heads{2, 12};
-  static constexpr int tokens = 5, width = 24;
+  static constexpr HeadShape heads{2, 16};  // two frequencies, and a pair that is padding
+  static constexpr int tokens = 5, width = 32;
   RotaryCase() { inputs = tokens * (3 + width), outputs = tokens * width; }
 
   template <class A>
@@ -140,7 +140,7 @@ struct RotaryCase : LayerCase {
         : x(to_device("test::x", part(in.v, 0, 3 * tokens))),
           dx(to_device("test::dx", part(in.t, 0, 3 * tokens))),
           data(store<A>(unpadded(tokens, width), part(in, 3 * tokens, tokens * width))) {
-      rotary_phases<A>(tokens, heads, omega.data(), x.data(), dx.data(), cosine.data(), sine.data());
+      rotary_phases<A>(tokens, heads, 2, omega.data(), x.data(), dx.data(), cosine.data(), sine.data());
       rotate<A>(tokens, heads, cosine.data(), sine.data(), width, data.data());
     }
   };
@@ -154,7 +154,7 @@ struct RotaryCase : LayerCase {
     const Arrays<A> a(x);
     const auto g = store<A>(unpadded(tokens, width), gy);
     const View<double> g_x("test::g_x", 3 * tokens);
-    rotate_backward<A>(tokens, heads, a.omega.data(), a.cosine.data(), a.sine.data(), width, a.data.data(), g.data(),
+    rotate_backward<A>(tokens, heads, 2, a.omega.data(), a.cosine.data(), a.sine.data(), width, a.data.data(), g.data(),
                        A::dual ? nullptr : g_x.data());
     Numbers result = read_numbers<Plain<double>>(g_x);
     append(result, read<A>(unpadded(tokens, width), g));
@@ -197,7 +197,7 @@ TEST(Rotary, ProductsDependOnDifferencesOfPositionsAlone) {
     std::vector<double> all;
     for (int i = 0; i < layer.tokens; ++i) {
       for (int j = 0; j < layer.tokens; ++j)
-        all.push_back(dot(part(y, i * layer.width, 12), part(y, j * layer.width, 12)));
+        all.push_back(dot(part(y, i * layer.width, 16), part(y, j * layer.width, 16)));
     }
     return all;
   };

@@ -51,8 +51,9 @@ Answer ask(const Potential& potential, const std::vector<const Structure*>& stru
 }
 
 class Transip : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Fixtures, Transip, ::testing::Values("gradient_1x12", "direct_3x6", "frames_so3", "frames_o3_direct",
-                                           "frames_fading"),
+INSTANTIATE_TEST_SUITE_P(Fixtures, Transip,
+                         ::testing::Values("gradient_1x12", "direct_3x6", "frames_so3", "frames_o3_direct",
+                                           "frames_fading", "local", "local_direct"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(Transip, SaysWhatItsTwinSays) {
@@ -89,12 +90,13 @@ TEST_P(Transip, GradientOfTheLossIsThatOfItsTwin) {
   const TransipFixture fixture(GetParam());
   const auto potential = make_potential(fixture.model, Precision::double_precision);
   std::vector<const char*> cases{"plain"};
-  if (potential->info().latent_width > 0) cases.push_back("per_atom");
-  if (potential->info().latent_width > 0 && potential->info().gradient_forces)
-    cases.insert(cases.end(), {"pooled", "one_branch", "not_normalised"});
-  for (const char* name : cases) {
-    SCOPED_TRACE(name);
-    const auto t = fixture.training(name);
+  const std::string name = GetParam();
+  if (name == "gradient_1x12") cases = {"plain", "pooled", "per_atom", "one_branch", "not_normalised"};
+  if (name == "direct_3x6") cases = {"plain", "per_atom"};
+  if (name == "local") cases = {"plain", "pooled"};
+  for (const char* which : cases) {
+    SCOPED_TRACE(which);
+    const auto t = fixture.training(which);
     const bool latent = t.equivariance.latent_weight > 0;
     LossPass pass(*potential, t.loss, t.equivariance, fixture.model.parameters);
     LossCounts counts = loss_counts(t.views.batch.labels);
@@ -118,15 +120,17 @@ TEST_P(Transip, ObeysWhatItClaims) {
   std::vector<NamedStructure> structures;
   for (const auto& s : fixture.structures) structures.push_back({s.name, s.structure});
   const auto subject = checked(*potential, Precision::double_precision);
-  const bool gradient = potential->info().gradient_forces, framed = potential->info().symmetry != Symmetry::none;
-  for (const CheckResult& r : check_physics(subject, structures, false)) {
+  const bool gradient = potential->info().gradient_forces, framed = potential->info().symmetry != Symmetry::none,
+             local = potential->info().cutoff > 0;
+  for (const CheckResult& r : check_physics(subject, structures, local)) {
     SCOPED_TRACE(r.name + ", " + r.where);
-    const bool claimed = r.name == "permutation" || r.name == "translation" ||
-                         (gradient && (r.name == "forces" || r.name == "net force")) ||
-                         (framed && r.name == "rotation") ||
-                         (potential->info().symmetry == Symmetry::o3 && r.name == "parity");
+    const bool claimed =
+        r.name == "permutation" || r.name == "translation" ||
+        (gradient && (r.name == "forces" || r.name == "net force")) || (framed && r.name == "rotation") ||
+        (local && (r.name == "cutoff" || r.name == "isolated atoms" || r.name == "extensivity")) ||
+        (local && gradient && r.name == "stress") || (potential->info().symmetry == Symmetry::o3 && r.name == "reflection");
     // Here frames fade away on purpose.
-    if (GetParam() == std::string("frames_fading") && r.name == "rotation") {
+    if (GetParam() == std::string("frames_fading") && (r.name == "rotation" || r.name == "net force")) {
       EXPECT_EQ(r.verdict, CheckResult::Verdict::fail);
       continue;
     }

@@ -4,7 +4,8 @@
 
 #include "core/vec3.hpp"
 
-/// Frames of a molecule (Puny et al., ICLR 2022): turns into its principal axes. With x_i the positions less their mean,
+/// Frames of a molecule (Puny et al., ICLR 2022): turns into its principal axes. With x_i the positions less their
+/// mean,
 ///
 ///   S = sum_i x_i x_i^T = sum_a lambda_a v_a v_a^T,   lambda_1 >= lambda_2 >= lambda_3,
 ///

@@ -143,7 +143,8 @@ struct Backward {
     const T* value = kv + static_cast<long>(edge.key[e]) * 2 * width * A::rows + width + h * shape.size;
     const T* g_out = g_o + i * width * A::rows + h * shape.size;
     Vec sum = A::zero();
-    for (int c = 0; c < shape.size; c += lane_width<T>) sum += A::load(g_out + c, width) * A::load(value + c, 2 * width);
+    for (int c = 0; c < shape.size; c += lane_width<T>)
+      sum += A::load(g_out + c, width) * A::load(value + c, 2 * width);
     return horizontal_sum(sum);
   }
   KOKKOS_INLINE_FUNCTION void of_head(long i, int h) const {
@@ -182,8 +183,8 @@ struct Backward {
     for (int j = 0; j < half; j += lane_width<T>) {
       const Vec c = A::load(edge.cosine + e * half * A::rows + j, half),
                 s = A::load(edge.sine + e * half * A::rows + j, half);
-      const Pair<A> x = load_pair<A>(query, half, j, width),
-                    k = turned<A>(load_pair<A>(key, half, j, 2 * width), c, s), back = turned_back<A>(x, c, s);
+      const Pair<A> x = load_pair<A>(query, half, j, width), k = turned<A>(load_pair<A>(key, half, j, 2 * width), c, s),
+                    back = turned_back<A>(x, c, s);
       add_to<A>(g_query + j, width, factor * k.a);
       add_to<A>(g_query + half + j, width, factor * k.b);
       scatter<A>(g_key + j, 2 * width, factor * back.a);
@@ -246,16 +247,15 @@ void neighbour_attention_backward(const HeadShape& shape, const NeighbourEdges<A
 
 void rotary_phases_backward(long edges, const HeadShape& shape, int frequencies, const double* omega,
                             const double* g_phase, double* g_r) {
-  for_each("isotrope::rotary_phases_backward", edges,
-           PhasesBackward{shape.size / 2, frequencies, omega, g_phase, g_r});
+  for_each("isotrope::rotary_phases_backward", edges, PhasesBackward{shape.size / 2, frequencies, omega, g_phase, g_r});
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                                       \
-  template void neighbour_envelope<A>(const BesselBasis&, long, const double*, const double*, A::Num*);               \
-  template void neighbour_attention<A>(const HeadShape&, const NeighbourEdges<A>&, const A::Real*, const A::Real*,    \
-                                       A::Real*);                                                                     \
-  template void neighbour_attention_backward<A>(const HeadShape&, const NeighbourEdges<A>&, const A::Real*,           \
-                                                const A::Real*, const A::Real*, const NeighbourAdjoint&, A::Real*,    \
+#define ISOTROPE_INSTANTIATE(A)                                                                                    \
+  template void neighbour_envelope<A>(const BesselBasis&, long, const double*, const double*, A::Num*);            \
+  template void neighbour_attention<A>(const HeadShape&, const NeighbourEdges<A>&, const A::Real*, const A::Real*, \
+                                       A::Real*);                                                                  \
+  template void neighbour_attention_backward<A>(const HeadShape&, const NeighbourEdges<A>&, const A::Real*,        \
+                                                const A::Real*, const A::Real*, const NeighbourAdjoint&, A::Real*, \
                                                 A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)

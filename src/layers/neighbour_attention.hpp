@@ -20,14 +20,14 @@ struct NeighbourEdges {
   using T = typename A::Real;
   using N = typename A::Num;
   long tokens = 0, edges = 0;
-  const long* first = nullptr;             ///< [tokens + 1]
-  const int* key = nullptr;                ///< [edges]
-  double bound = 5;                        ///< c
+  const long* first = nullptr;                 ///< [tokens + 1]
+  const int* key = nullptr;                    ///< [edges]
+  double bound = 5;                            ///< c
   const T *cosine = nullptr, *sine = nullptr;  ///< [edge][row][size / 2]
-  const N* envelope = nullptr;             ///< [edges] u
-  N* tanh = nullptr;                       ///< [edges][heads] s / c
-  N* weight = nullptr;                     ///< [edges][heads] p
-  N* inverse = nullptr;                    ///< [tokens][heads] one over the sum of u exp(s)
+  const N* envelope = nullptr;                 ///< [edges] u
+  N* tanh = nullptr;                           ///< [edges][heads] s / c
+  N* weight = nullptr;                         ///< [edges][heads] p
+  N* inverse = nullptr;                        ///< [tokens][heads] one over the sum of u exp(s)
 };
 
 /// u of edges r [edge][3] (Å), with tangent dr where A has one.

@@ -1,50 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "layers/rotary.hpp"
 
-#include "core/loops.hpp"
+#include "layers/channels.hpp"
 
 namespace isotrope {
 namespace {
 
-/// Number of a row [value|tangent][width].
-template <class A>
-KOKKOS_INLINE_FUNCTION typename A::Num number(const typename A::Real* p, long width) {
-  if constexpr (A::dual) {
-    return {p[0], p[width]};
-  } else {
-    return p[0];
-  }
-}
-template <class A>
-KOKKOS_INLINE_FUNCTION void put(typename A::Real* p, long width, const typename A::Num& x) {
-  if constexpr (A::dual) {
-    p[0] = x.v;
-    p[width] = x.t;
-  } else {
-    p[0] = x;
-  }
-}
-
 template <class A>
 struct Phases {
   using T = typename A::Real;
-  int half;
+  int half, frequencies;
   const double *omega, *x, *dx;
   T *cosine, *sine;
   KOKKOS_FUNCTION void operator()(long i) const {
-    const int frequencies = half / 3;
     T *c = cosine + i * half * A::rows, *s = sine + i * half * A::rows;
-    for (int axis = 0; axis < 3; ++axis) {
-      for (int f = 0; f < frequencies; ++f) {
-        const int j = axis * frequencies + f;
-        const double phase = omega[f] * x[3 * i + axis], cos = std::cos(phase), sin = std::sin(phase);
-        c[j] = static_cast<T>(cos);
-        s[j] = static_cast<T>(sin);
-        if constexpr (A::dual) {
-          const double turn = omega[f] * dx[3 * i + axis];
-          c[half + j] = static_cast<T>(-sin * turn);
-          s[half + j] = static_cast<T>(cos * turn);
-        }
+    for (int j = 0; j < half; ++j) {
+      const int axis = j / frequencies, f = j - axis * frequencies;
+      const double phase = axis < 3 ? omega[f] * x[3 * i + axis] : 0, cos = std::cos(phase), sin = std::sin(phase);
+      c[j] = static_cast<T>(cos);
+      s[j] = static_cast<T>(sin);
+      if constexpr (A::dual) {
+        const double turn = axis < 3 ? omega[f] * dx[3 * i + axis] : 0;
+        c[half + j] = static_cast<T>(-sin * turn);
+        s[half + j] = static_cast<T>(cos * turn);
       }
     }
   }
@@ -58,13 +36,13 @@ struct Rotate {
   T* data;
   KOKKOS_FUNCTION void operator()(long i) const {
     const T *c = cosine + i * half * A::rows, *s = sine + i * half * A::rows;
-    for (int h = 0; h < heads; ++h) {
-      T *first = data + i * width * A::rows + 2 * h * half, *second = first + half;
-      for (int j = 0; j < half; ++j) {
-        const auto a = number<A>(first + j, width), b = number<A>(second + j, width);
-        const auto cos = number<A>(c + j, half), sin = number<A>(s + j, half);
-        put<A>(first + j, width, a * cos - b * sin);
-        put<A>(second + j, width, a * sin + b * cos);
+    for (int j = 0; j < half; j += lane_width<T>) {
+      const typename A::Vec cos = A::load(c + j, half), sin = A::load(s + j, half);
+      for (int h = 0; h < heads; ++h) {
+        T *first = data + i * width * A::rows + 2 * h * half + j, *second = first + half;
+        const typename A::Vec a = A::load(first, width), b = A::load(second, width);
+        A::store(first, width, a * cos - b * sin);
+        A::store(second, width, a * sin + b * cos);
       }
     }
   }
@@ -73,7 +51,7 @@ struct Rotate {
 template <class A>
 struct RotateBackward {
   using T = typename A::Real;
-  int heads, half, width;
+  int heads, half, frequencies, width;
   const double* omega;
   const T *cosine, *sine, *data;
   T* g;
@@ -86,17 +64,16 @@ struct RotateBackward {
         if (g_x) turn(i, data + at, g + at);
       }
       T *first = g + at, *second = first + half;
-      for (int j = 0; j < half; ++j) {
-        const auto a = number<A>(first + j, width), b = number<A>(second + j, width);
-        const auto cos = number<A>(c + j, half), sin = number<A>(s + j, half);
-        put<A>(first + j, width, a * cos + b * sin);
-        put<A>(second + j, width, b * cos - a * sin);
+      for (int j = 0; j < half; j += lane_width<T>) {
+        const typename A::Vec a = A::load(first + j, width), b = A::load(second + j, width);
+        const typename A::Vec cos = A::load(c + j, half), sin = A::load(s + j, half);
+        A::store(first + j, width, a * cos + b * sin);
+        A::store(second + j, width, b * cos - a * sin);
       }
     }
   }
   /// A pair (a, b) that came out moves by (-b, a) with its phase.
   KOKKOS_FUNCTION void turn(long i, const T* out, const T* g_out) const {
-    const int frequencies = half / 3;
     for (int axis = 0; axis < 3; ++axis) {
       double sum = 0;
       for (int f = 0; f < frequencies; ++f) {
@@ -111,9 +88,9 @@ struct RotateBackward {
 }  // namespace
 
 template <class A>
-void rotary_phases(long tokens, const HeadShape& shape, const double* omega, const double* x, const double* dx,
-                   typename A::Real* cosine, typename A::Real* sine) {
-  for_each("isotrope::rotary_phases", tokens, Phases<A>{shape.size / 2, omega, x, dx, cosine, sine});
+void rotary_phases(long tokens, const HeadShape& shape, int frequencies, const double* omega, const double* x,
+                   const double* dx, typename A::Real* cosine, typename A::Real* sine) {
+  for_each("isotrope::rotary_phases", tokens, Phases<A>{shape.size / 2, frequencies, omega, x, dx, cosine, sine});
 }
 
 template <class A>
@@ -123,18 +100,18 @@ void rotate(long tokens, const HeadShape& shape, const typename A::Real* cosine,
 }
 
 template <class A>
-void rotate_backward(long tokens, const HeadShape& shape, const double* omega, const typename A::Real* cosine,
-                     const typename A::Real* sine, int width, const typename A::Real* data, typename A::Real* g,
-                     double* g_x) {
+void rotate_backward(long tokens, const HeadShape& shape, int frequencies, const double* omega,
+                     const typename A::Real* cosine, const typename A::Real* sine, int width,
+                     const typename A::Real* data, typename A::Real* g, double* g_x) {
   for_each("isotrope::rotate_backward", tokens,
-           RotateBackward<A>{shape.heads, shape.size / 2, width, omega, cosine, sine, data, g, g_x});
+           RotateBackward<A>{shape.heads, shape.size / 2, frequencies, width, omega, cosine, sine, data, g, g_x});
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                                 \
-  template void rotary_phases<A>(long, const HeadShape&, const double*, const double*, const double*, A::Real*, \
-                                 A::Real*);                                                                     \
-  template void rotate<A>(long, const HeadShape&, const A::Real*, const A::Real*, int, A::Real*);               \
-  template void rotate_backward<A>(long, const HeadShape&, const double*, const A::Real*, const A::Real*, int,  \
+#define ISOTROPE_INSTANTIATE(A)                                                                                      \
+  template void rotary_phases<A>(long, const HeadShape&, int, const double*, const double*, const double*, A::Real*, \
+                                 A::Real*);                                                                          \
+  template void rotate<A>(long, const HeadShape&, const A::Real*, const A::Real*, int, A::Real*);                    \
+  template void rotate_backward<A>(long, const HeadShape&, int, const double*, const A::Real*, const A::Real*, int,  \
                                    const A::Real*, A::Real*, double*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)

@@ -3,15 +3,16 @@
 #include "layers/attention.hpp"
 
 /// Rotary embedding of positions (Su et al. 2021) in three dimensions: channels j and j + D/2 of a head are a pair that
-/// is turned by the phase omega_f x_a. The D/2 pairs are three groups of D/6, for x, y and z; within a group
-/// frequencies f = 0 ... D/6 - 1. Products q . k then depend on differences of positions alone. Phases are in double.
+/// is turned by the phase omega_f x_a. Pairs are three groups, for x, y and z, of one pair a frequency; pairs beyond
+/// them are padding. Half a head is a whole number of lanes. Products q . k then depend on differences of positions
+/// alone. Phases are in double.
 namespace isotrope {
 
-/// cosine, sine [token][row][D/2] of the phases of x [token][3] (Å), with tangent dx where A has one; omega [D/6],
-/// rad/Å.
+/// cosine, sine [token][row][D/2] of the phases of x [token][3] (Å), with tangent dx where A has one; omega
+/// [frequencies], rad/Å.
 template <class A>
-void rotary_phases(long tokens, const HeadShape& shape, const double* omega, const double* x, const double* dx,
-                   typename A::Real* cosine, typename A::Real* sine);
+void rotary_phases(long tokens, const HeadShape& shape, int frequencies, const double* omega, const double* x,
+                   const double* dx, typename A::Real* cosine, typename A::Real* sine);
 
 /// Turns heads D channels of rows [token][row][width], in place.
 template <class A>
@@ -21,8 +22,8 @@ void rotate(long tokens, const HeadShape& shape, const typename A::Real* cosine,
 /// The adjoint of what went in, over that of what came out; `data` is what came out. g_x [token][3] (eV/Å) is added to;
 /// null where it is not wanted, as for duals.
 template <class A>
-void rotate_backward(long tokens, const HeadShape& shape, const double* omega, const typename A::Real* cosine,
-                     const typename A::Real* sine, int width, const typename A::Real* data, typename A::Real* g,
-                     double* g_x);
+void rotate_backward(long tokens, const HeadShape& shape, int frequencies, const double* omega,
+                     const typename A::Real* cosine, const typename A::Real* sine, int width,
+                     const typename A::Real* data, typename A::Real* g, double* g_x);
 
 }  // namespace isotrope

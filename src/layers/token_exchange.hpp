@@ -2,11 +2,13 @@
 #pragma once
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "core/kokkos_ext.hpp"
+#include "geometry/graph.hpp"
 #include "layers/halo.hpp"
-#include "layers/token_graph.hpp"
 
 namespace isotrope {
 
@@ -16,12 +18,12 @@ constexpr int token_exchange_width(int width) {
   return static_cast<int>((width * sizeof(T) + sizeof(double) - 1) / sizeof(double));
 }
 
-/// Rows [key][width] of a TokenGraph, shown to the halo under the indices of TokenGraph::key_of.
+/// Rows [key][width], shown to the halo under its places: `key_of` [places] says which row that is, -1 for none.
 template <class T>
 class TokenExchange final : public Exchange {
  public:
-  TokenExchange(const TokenGraph& graph, const Buffer<T>& rows, int width)
-      : graph_(graph), width_(width), device_(Kokkos::subview(rows.view(), std::make_pair(0L, graph.keys * width))) {
+  TokenExchange(const std::vector<long>& key_of, long keys, const Buffer<T>& rows, int width)
+      : key_of_(key_of), width_(width), device_(Kokkos::subview(rows.view(), std::make_pair(0L, keys * width))) {
     host_ = Kokkos::create_mirror_view(device_);
     Kokkos::deep_copy(host_, device_);
   }
@@ -59,12 +61,12 @@ class TokenExchange final : public Exchange {
 
  private:
   T* row_of(int place) const {
-    const long key = graph_.key_of[place];
+    const long key = key_of_[place];
     return key < 0 ? nullptr : host_.data() + key * width_;
   }
 
   using DeviceView = decltype(Kokkos::subview(std::declval<View<T>>(), std::make_pair(0L, 0L)));
-  const TokenGraph& graph_;
+  const std::vector<long>& key_of_;
   int width_;
   DeviceView device_;
   typename DeviceView::HostMirror host_;

@@ -215,8 +215,7 @@ class Framed final : public Potential {
       const double factor = share(pass, scratch.axes[g]);
       if (!tangent.direct_forces.empty()) turned.direct_forces[i] = factor * (turn * tangent.direct_forces[i]);
       if (tangent.position.empty()) continue;
-      const Vec3 with_axes =
-          pass.laboratory ? Vec3{} : pass.turn(scratch.moves[g].axes) * scratch.centred[i];
+      const Vec3 with_axes = pass.laboratory ? Vec3{} : pass.turn(scratch.moves[g].axes) * scratch.centred[i];
       turned.position[i] = factor * (turn * tangent.position[i] + with_axes);
     }
   }

@@ -21,7 +21,7 @@ const std::map<std::string, Preset>& presets() {
 }
 
 /// As the user wrote them, so that TransipShape checks them.
-nlohmann::json hyperparameters(const StrictJson& config, const DataStatistics& statistics) {
+nlohmann::json hyperparameters(const StrictJson& config, const DataStatistics& statistics, bool local) {
   const auto size = config.get<std::string>("size", "S");
   const auto preset = presets().find(size);
   require(preset != presets().end(), "model: 'size' must be S, M or L, found '{}'", size);
@@ -33,17 +33,22 @@ nlohmann::json hyperparameters(const StrictJson& config, const DataStatistics& s
   const auto known = [](const std::vector<int>& labelled, int otherwise) {
     return labelled.empty() ? std::vector<int>{otherwise} : labelled;
   };
-  return {{"width", width},
-          {"layers", value("layers", preset->second.layers)},
-          {"heads", value("heads", preset->second.heads)},
-          {"hidden", value("hidden", hidden)},
-          {"charges", known(statistics.charges, 0)},
-          {"multiplicities", known(statistics.multiplicities, 1)},
-          {"forces", value("forces", "gradient")},
-          {"latent_hidden", value("latent_hidden", 0)},
-          {"frames", value("frames", "none")},
-          {"frame_gap", value("frame_gap", 0.02)},
-          {"scale", statistics.force_rms}};
+  nlohmann::json found = {{"width", width},
+                          {"layers", value("layers", preset->second.layers)},
+                          {"heads", value("heads", preset->second.heads)},
+                          {"hidden", value("hidden", hidden)},
+                          {"charges", known(statistics.charges, 0)},
+                          {"multiplicities", known(statistics.multiplicities, 1)},
+                          {"forces", value("forces", "gradient")},
+                          {"latent_hidden", value("latent_hidden", 0)},
+                          {"scale", statistics.force_rms}};
+  if (local) {
+    found["logit_bound"] = value("logit_bound", 5.0);
+  } else {
+    found["frames"] = value("frames", "none");
+    found["frame_gap"] = value("frame_gap", 0.02);
+  }
+  return found;
 }
 
 /// Rotary frequencies in rad/Å, whose wavelengths form a geometric series from the shortest to the longest.
@@ -71,17 +76,22 @@ void draw_parameters(Parameters& parameters, std::uint64_t seed) {
 }  // namespace
 
 ModelRecord create_transip(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
-  const StrictJson checked(
-      config, "model",
-      {"architecture", "size", "width", "layers", "heads", "hidden", "wavelengths", "forces", "latent_hidden", "frames",
-       "frame_gap"});
+  std::vector<std::string> known{"architecture", "size",   "width",         "layers", "heads",
+                                 "hidden",       "forces", "latent_hidden", "cutoff", "wavelengths"};
+  const bool local = config.contains("cutoff");
+  const std::vector<std::string> of_variant =
+      local ? std::vector<std::string>{"logit_bound"} : std::vector<std::string>{"frames", "frame_gap"};
+  known.insert(known.end(), of_variant.begin(), of_variant.end());
+  const StrictJson checked(config, "model", known);
   ModelRecord record;
   record.architecture = "transip";
   record.elements = statistics.elements;
   record.atomic_energies = statistics.atomic_energies;
-  record.cutoff = 0;
-  record.hyperparameters = hyperparameters(checked, statistics);
-  const TransipShape shape = TransipShape::from(record.hyperparameters, static_cast<int>(record.elements.size()));
+  record.cutoff = checked.get<double>("cutoff", 0.0);
+  require(!local || record.cutoff > 0, "model: 'cutoff' must be above 0 Å, found {}", record.cutoff);
+  record.hyperparameters = hyperparameters(checked, statistics, local);
+  const TransipShape shape =
+      TransipShape::from(record.hyperparameters, static_cast<int>(record.elements.size()), record.cutoff);
   record.tables["rotary.frequencies"] = {{shape.frequencies}, frequencies(checked, shape.frequencies)};
   record.parameters = declare_parameters(shape);
   draw_parameters(record.parameters, seed);

@@ -2,8 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "layers/halo.hpp"
-#include "layers/token_graph.hpp"
+#include "models/transip_mixing.hpp"
 #include "models/transip_weights.hpp"
 
 namespace isotrope {
@@ -21,13 +20,10 @@ struct TransipArrays {
     Buffer<T> before, after, out, g_out;
   };
   std::vector<Layer> layers;
-  Buffer<T> cosine, sine;
   Buffer<T> x, y;  ///< after the last layer, normed
   Head energy, force;
   Buffer<T> g, g_y, g_q, g_kv, g_hidden;
   Buffer<T> g_latent;  ///< [token][row][pad] seed of the adjoint of y, where asked for
-  Buffer<double> g_x;  ///< [token][3] dE/dx
-  AttentionScratch<A> attention;
 };
 
 /// One pass of TransIP over a batch: forward and its adjoint, written once for plain numbers (energies and dE/dx, or
@@ -39,17 +35,15 @@ class TransipPass {
   struct Constants {
     const TransipShape* shape;
     const TransipWeights* plan;
-    const double* omega;  ///< [frequencies] of the rotary embedding, on the device
-    const T* weights;     ///< prepared
+    const T* weights;  ///< prepared
   };
   /// What the adjoint starts from: seeds lie in energy.g_out and, where wanted, in force.g_out and g_latent.
   struct Purpose {
-    bool forces = false;     ///< direct forces are computed
-    bool latent = false;     ///< g_latent is read
-    bool positions = false;  ///< dE/dx is computed
+    bool forces = false;  ///< direct forces are computed
+    bool latent = false;  ///< g_latent is read
   };
-  TransipPass(const Constants& constants, const Purpose& purpose, const TokenGraph& graph, Halo& halo,
-              TransipArrays<A>& arrays, T* weight_gradient);
+  TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing, TransipArrays<A>& arrays,
+              T* weight_gradient);
 
   void forward();
   void backward();
@@ -67,7 +61,7 @@ class TransipPass {
   void read_out(const Matrix (&network)[2], Head& head);
   void read_out_backward(const Matrix (&network)[2], Head& head);
 
-  T* reserve(Buffer<T>& buffer, int width) { return buffer.reserve(graph_.tokens * width * A::rows); }
+  T* reserve(Buffer<T>& buffer, int width) { return buffer.reserve(tokens_ * width * A::rows); }
   T* gradient_at(std::size_t at) const { return weight_gradient_ ? weight_gradient_ + at : nullptr; }
   /// What comes out of layer t, the input of the next.
   Buffer<T>& output_of(int t) { return t + 1 == c_.shape->layers ? arrays_.x : arrays_.layers[t + 1].x; }
@@ -77,10 +71,10 @@ class TransipPass {
 
   Constants c_;
   Purpose purpose_;
-  const TokenGraph& graph_;
-  Halo& halo_;
+  TokenMixing<A>& mixing_;
   TransipArrays<A>& arrays_;
   T* weight_gradient_;
+  long tokens_;
 };
 
 }  // namespace isotrope

@@ -32,13 +32,39 @@ std::optional<FrameGroup> frames_named(const StrictJson& json) {
   return word == "o3" ? FrameGroup::o3 : FrameGroup::so3;
 }
 
+/// What depends on whether the model sees the whole molecule: frames, or a cutoff.
+void read_reach(const StrictJson& json, double cutoff, TransipShape& s) {
+  s.cutoff = cutoff;
+  if (cutoff > 0) {
+    s.logit_bound = json.get<double>("logit_bound");
+    require(s.logit_bound > 0, "{}: 'logit_bound' must be above 0, found {}", json.where(), s.logit_bound);
+    return;
+  }
+  s.frames = frames_named(json);
+  s.frame_gap = json.get<double>("frame_gap");
+  require(s.frame_gap > 0 && s.frame_gap < 1, "{}: 'frame_gap' must be between 0 and 1, found {}", json.where(),
+          s.frame_gap);
+  require(!s.frames || s.latent_hidden == 0,
+          "{}: a model that is averaged over frames is invariant and learns no latent equivariance: set "
+          "'latent_hidden' to 0, or 'frames' to none",
+          json.where());
+}
+
+std::vector<std::string> known_keys(double cutoff) {
+  std::vector<std::string> known{"width",          "layers", "heads",         "hidden", "charges",
+                                 "multiplicities", "forces", "latent_hidden", "scale"};
+  if (cutoff > 0) {
+    known.push_back("logit_bound");
+  } else {
+    known.insert(known.end(), {"frames", "frame_gap"});
+  }
+  return known;
+}
+
 }  // namespace
 
-TransipShape TransipShape::from(const nlohmann::json& hyperparameters, int species) {
-  const StrictJson json(
-      hyperparameters, "hyperparameters of architecture transip",
-      {"width", "layers", "heads", "hidden", "charges", "multiplicities", "forces", "latent_hidden", "scale",
-       "frames", "frame_gap"});
+TransipShape TransipShape::from(const nlohmann::json& hyperparameters, int species, double cutoff) {
+  const StrictJson json(hyperparameters, "hyperparameters of architecture transip", known_keys(cutoff));
   TransipShape s;
   s.width = json.integer("width", 6, 4096);
   s.layers = json.integer("layers", 1, 64);
@@ -55,14 +81,7 @@ TransipShape TransipShape::from(const nlohmann::json& hyperparameters, int speci
   s.forces = forces_named(json);
   s.latent_hidden = json.integer("latent_hidden", 0, 16384);
   s.scale = json.get<double>("scale");
-  s.frames = frames_named(json);
-  s.frame_gap = json.get<double>("frame_gap");
-  require(s.frame_gap > 0 && s.frame_gap < 1, "{}: 'frame_gap' must be between 0 and 1, found {}", json.where(),
-          s.frame_gap);
-  require(!s.frames || s.latent_hidden == 0,
-          "{}: a model that is averaged over frames is invariant and learns no latent equivariance: set "
-          "'latent_hidden' to 0, or 'frames' to none",
-          json.where());
+  read_reach(json, cutoff, s);
   s.species = species;
   return s;
 }

@@ -7,7 +7,7 @@
 
 namespace isotrope {
 
-/// Where the prepared weights of a layer lie. Features are padded to lanes, heads are not.
+/// Where the prepared weights of a layer lie. Features are padded to lanes, of heads each half.
 struct TransipLayer {
   std::size_t attention_norm = 0, network_norm = 0;  ///< [pad]
   Matrix query, key_value, output;
@@ -17,6 +17,7 @@ struct TransipLayer {
 struct TransipWeights {
   WeightPlan plan;
   int pad = 0, hidden_pad = 0;
+  HeadShape heads;            ///< as stored
   std::size_t embedding = 0;  ///< [elements, charges, multiplicities][pad]
   std::vector<TransipLayer> layers;
   std::size_t norm = 0;  ///< [pad]

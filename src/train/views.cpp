@@ -37,7 +37,7 @@ void rotate_batch(Batch& batch, std::span<const Mat3> rotations) {
     for (std::int64_t e = graph.first[i]; e < graph.first[i + 1]; ++e) graph.r[e] = rotation * graph.r[e];
     batch.labels.forces[i] = rotation * batch.labels.forces[i];
   }
-  for (int g = 0; g < graph.graphs; ++g) batch.labels.stress[g] = rotated(rotations[g], batch.labels.stress[g]);
+  for (int g = 0; g < batch.labels.graphs(); ++g) batch.labels.stress[g] = rotated(rotations[g], batch.labels.stress[g]);
 }
 
 std::vector<Mat3> random_rotations(const Batch& batch, const EquivarianceConfig& config, std::uint64_t seed,
@@ -57,7 +57,7 @@ std::vector<Mat3> random_rotations(const Batch& batch, const EquivarianceConfig&
 Views make_views(Batch batch, const EquivarianceConfig& config, std::uint64_t seed, std::int64_t step) {
   Views views{std::move(batch), {}};
   if (config.augmentation) rotate_batch(views.batch, random_rotations(views.batch, config, seed, step, 1));
-  if (config.latent_weight == 0 || views.batch.graph.graphs == 0) return views;
+  if (config.latent_weight == 0 || views.batch.labels.graphs() == 0) return views;
   Batch second = views.batch;
   views.rotations = random_rotations(second, config, seed, step, 2);
   rotate_batch(second, views.rotations);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Full attention: the numbers of the PyTorch twin on any number of ranks, charge and multiplicity, and what is refused."""
+"""Full attention, also averaged over frames: the numbers of the PyTorch twin on any number of ranks, charge and
+multiplicity, and what is refused."""
 import unittest
 from pathlib import Path
 
@@ -23,45 +24,60 @@ class Molecule:
         types = 1 + np.array([kinds.index(z) for z in self.numbers])
         self.system = System(types, group["positions"][:] + 10, np.diag([30.0, 30.0, 30.0]), "f f f")
 
-    def run(self, ranks, precision="double"):
+    def into(self, run, name, model=MODEL, precision="double"):
+        """Its lines in an input script, which may have those of others before."""
         style = f"isotrope precision {precision} charge {self.charge} multiplicity {self.multiplicity}"
-        run = Run(ranks).start(self.system, MODEL, self.elements, style)
+        run.start(self.system, model, self.elements, style)
         run.script += ["compute E all pair isotrope", "thermo_style custom step pe c_E[1] c_E[2] pxx pxy",
                        "thermo_modify format float %.17g"]
-        return run.measure_forces("one")
+        return run.measure_forces(name)
 
 
-def molecules():
-    with h5py.File(str(MODEL)[:-3] + "_expected.h5") as file:
+def molecules(model=MODEL):
+    with h5py.File(str(model)[:-3] + "_expected.h5") as file:
         return [Molecule(group) for group in file["structures"].values()]
 
 
 class WholeMolecule(unittest.TestCase):
+    def agrees_with_the_twin(self, name):
+        model = MODELS / f"{name}.h5"
+        known = molecules(model)
+        for ranks in (1, 2, 4):
+            run = Run(ranks)
+            for k, molecule in enumerate(known):
+                molecule.into(run, f"m{k}", model)
+            energies = [row["c_E[1]"] for row in run.go().thermo()]
+            self.assertEqual(len(energies), len(known))
+            for k, molecule in enumerate(known):
+                with self.subTest(model=name, molecule=molecule.name, ranks=ranks):
+                    self.assertLess(abs(energies[k] - molecule.interaction), 1e-11)
+                    self.assertLess(np.abs(run.forces(f"m{k}") - molecule.forces).max(), 1e-12 + 1e-12 * rms(molecule.forces))
+
     def test_ranks_and_the_twin_agree(self):
-        for molecule in molecules():
-            for ranks in (1, 2, 4):
-                with self.subTest(molecule=molecule.name, ranks=ranks):
-                    run = molecule.run(ranks).go()
-                    self.assertLess(abs(run.thermo()[0]["c_E[1]"] - molecule.interaction), 1e-11)
-                    self.assertLess(np.abs(run.forces("one") - molecule.forces).max(), 1e-12 + 1e-12 * rms(molecule.forces))
+        self.agrees_with_the_twin("gradient_1x12")
+        self.agrees_with_the_twin("direct_3x6")
+
+    def test_frames(self):
+        for name in ("frames_so3", "frames_fading", "frames_o3_direct"):
+            self.agrees_with_the_twin(name)
 
     def test_ranks_without_atoms(self):
         """Four slabs, of which the molecule fills one or two."""
         molecule = molecules()[4]
-        run = molecule.run(4)
-        run.script.insert(0, "processors 4 1 1")
+        run = molecule.into(Run(4), "one")
+        run.script.insert(1, "processors 4 1 1")
         run.go()
         self.assertLess(np.abs(run.forces("one") - molecule.forces).max(), 1e-12)
 
     def test_single_precision(self):
         molecule = molecules()[4]
-        run = molecule.run(2, "single").go()
+        run = molecule.into(Run(2), "one", precision="single").go()
         self.assertLess(np.abs(run.forces("one") - molecule.forces).max(), 1e-4)
 
     def test_pressure_is_the_derivative_of_the_energy(self):
         """Of the box: the virial is the sum of x f."""
         molecule = molecules()[0]
-        run = molecule.run(2).go()
+        run = molecule.into(Run(2), "one").go()
         pressure = 1.6021765e6 * np.einsum("ia,ib->ab", molecule.system.positions, molecule.forces) / molecule.system.volume
         self.assertLess(abs(run.thermo()[0]["Pxx"] - pressure[0, 0]), 1e-6 * np.abs(pressure).max())
         self.assertLess(abs(run.thermo()[0]["Pxy"] - (pressure[0, 1] + pressure[1, 0]) / 2), 1e-6 * np.abs(pressure).max())

@@ -81,6 +81,11 @@ class TransipFixture {
     s.structure.numbers = group.read<int>("numbers", {any});
     const std::int64_t n = s.structure.size();
     s.structure.positions = triples(group.read<double>("positions", {n, 3}));
+    if (group.has("cell")) {
+      const auto cell = triples(group.read<double>("cell", {3, 3}));
+      s.structure.cell = {cell[0], cell[1], cell[2]};
+      s.structure.periodic = {true, true, true};
+    }
     s.structure.charge = group.read_scalar<int>("charge");
     s.structure.multiplicity = group.read_scalar<int>("multiplicity");
     s.energy = group.read_scalar<double>("energy");
@@ -115,7 +120,7 @@ class TransipFixture {
       v.batch.labels.append(s, 1);
       pointers.push_back(&s);
     }
-    v.batch.graph = make_graph(pointers, species, 0);
+    v.batch.graph = make_graph(pointers, species, model.cutoff);
     return v;
   }
 
