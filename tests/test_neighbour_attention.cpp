@@ -65,8 +65,8 @@ struct NeighbourCase : LayerCase {
       neighbour_attention<A>(heads, edge(), q.data(), kv.data(), o.data());
     }
     NeighbourEdges<A> edge() const {
-      return {tokens,        edges,       begin.data(),    to.data(),   bound,         cosine.data(),
-              sine.data(),   envelope.data(), tanh.data(), weight.data(), inverse.data()};
+      return {tokens,      edges,           begin.data(), to.data(),     bound,         cosine.data(),
+              sine.data(), envelope.data(), tanh.data(),  weight.data(), inverse.data()};
     }
   };
 
@@ -138,7 +138,8 @@ TEST(NeighbourAttention, IsTheStatedSum) {
           logit += a[0] * (b[0] * std::cos(phase) - b[8] * std::sin(phase)) +
                    a[8] * (b[0] * std::sin(phase) + b[8] * std::cos(phase));
         }
-        const double length = std::sqrt(r[3 * e] * r[3 * e] + r[3 * e + 1] * r[3 * e + 1] + r[3 * e + 2] * r[3 * e + 2]);
+        const double length =
+            std::sqrt(r[3 * e] * r[3 * e] + r[3 * e + 1] * r[3 * e + 1] + r[3 * e + 2] * r[3 * e + 2]);
         const double s = length / cutoff;
         const double u = s < 1 ? 1 - 28 * std::pow(s, 6) + 48 * std::pow(s, 7) - 21 * std::pow(s, 8) : 0;
         weight.push_back(u * std::exp(bound * std::tanh(logit / bound)));
@@ -177,23 +178,26 @@ TEST(NeighbourTokens, AtomsThenPrefixesAndLoneAtoms) {
   const std::vector<std::array<int, 2>> prefix{{3, 5}, {4, 5}};
   NeighbourTokens t;
   t.build(graph, prefix, 3);
-  EXPECT_EQ(t.tokens, 6 + 2 * 5);  // six atoms with a species; for each of two conditions two prefixes, three lone atoms
+  EXPECT_EQ(t.tokens,
+            6 + 2 * 5);  // six atoms with a species; for each of two conditions two prefixes, three lone atoms
   EXPECT_EQ(t.keys, t.tokens + 3);
   EXPECT_EQ(t.atom, (std::vector<int>{0, 1, 3, 4, 5, 6, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}));
   EXPECT_EQ(host(t.row, t.tokens), (std::vector<int>{2, 0, 2, 0, 0, 2, 3, 5, 0, 1, 2, 4, 5, 0, 1, 2}));
-  EXPECT_EQ(t.lone[0], 10);   // species 2, first condition
-  EXPECT_EQ(t.lone[3], 13);   // species 0, second condition
+  EXPECT_EQ(t.lone[0], 10);  // species 2, first condition
+  EXPECT_EQ(t.lone[3], 13);  // species 0, second condition
   EXPECT_TRUE(t.alone[3]);
   EXPECT_FALSE(t.alone[0]);
-  EXPECT_EQ(t.key_of[7], t.tokens);      // the first ghost
-  EXPECT_EQ(t.key_of[8], -1);            // of another potential
+  EXPECT_EQ(t.key_of[7], t.tokens);  // the first ghost
+  EXPECT_EQ(t.key_of[8], -1);        // of another potential
   EXPECT_EQ(t.key_of[9], t.tokens + 1);
   const auto begin = host(t.first, t.tokens + 1);
   const auto to = host(t.key, t.edges);
-  const auto keys_of = [&](long token) { return std::vector<int>(to.begin() + begin[token], to.begin() + begin[token + 1]); };
+  const auto keys_of = [&](long token) {
+    return std::vector<int>(to.begin() + begin[token], to.begin() + begin[token + 1]);
+  };
   EXPECT_EQ(keys_of(0), (std::vector<int>{0, 6, 7, 1, 2, 16, 17}));
   EXPECT_EQ(keys_of(3), (std::vector<int>{3, 11, 12}));
-  EXPECT_EQ(keys_of(6), (std::vector<int>{6, 7}));    // a prefix token sees no atom
+  EXPECT_EQ(keys_of(6), (std::vector<int>{6, 7}));  // a prefix token sees no atom
   EXPECT_EQ(keys_of(13), (std::vector<int>{13, 11, 12}));
 }
 

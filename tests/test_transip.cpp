@@ -124,11 +124,12 @@ TEST_P(Transip, ObeysWhatItClaims) {
              local = potential->info().cutoff > 0;
   for (const CheckResult& r : check_physics(subject, structures, local)) {
     SCOPED_TRACE(r.name + ", " + r.where);
-    const bool claimed =
-        r.name == "permutation" || r.name == "translation" ||
-        (gradient && (r.name == "forces" || r.name == "net force")) || (framed && r.name == "rotation") ||
-        (local && (r.name == "cutoff" || r.name == "isolated atoms" || r.name == "extensivity")) ||
-        (local && gradient && r.name == "stress") || (potential->info().symmetry == Symmetry::o3 && r.name == "reflection");
+    const bool claimed = r.name == "permutation" || r.name == "translation" ||
+                         (gradient && (r.name == "forces" || r.name == "net force")) ||
+                         (framed && r.name == "rotation") ||
+                         (local && (r.name == "cutoff" || r.name == "isolated atoms" || r.name == "extensivity")) ||
+                         (local && gradient && r.name == "stress") ||
+                         (potential->info().symmetry == Symmetry::o3 && r.name == "reflection");
     // Here frames fade away on purpose.
     if (GetParam() == std::string("frames_fading") && (r.name == "rotation" || r.name == "net force")) {
       EXPECT_EQ(r.verdict, CheckResult::Verdict::fail);

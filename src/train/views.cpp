@@ -37,7 +37,8 @@ void rotate_batch(Batch& batch, std::span<const Mat3> rotations) {
     for (std::int64_t e = graph.first[i]; e < graph.first[i + 1]; ++e) graph.r[e] = rotation * graph.r[e];
     batch.labels.forces[i] = rotation * batch.labels.forces[i];
   }
-  for (int g = 0; g < batch.labels.graphs(); ++g) batch.labels.stress[g] = rotated(rotations[g], batch.labels.stress[g]);
+  for (int g = 0; g < batch.labels.graphs(); ++g)
+    batch.labels.stress[g] = rotated(rotations[g], batch.labels.stress[g]);
 }
 
 std::vector<Mat3> random_rotations(const Batch& batch, const EquivarianceConfig& config, std::uint64_t seed,
