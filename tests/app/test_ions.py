@@ -6,6 +6,7 @@ from support import SOURCE, CommandLineTest, main
 
 CONFIG = """data:
   train: [{source}/data/omol_level.h5, {source}/data/omol_ions.h5]
+  validation: none
   isolated_atoms: {source}/data/isolated_atoms_omol_level.h5
 model: {{architecture: transip, width: 48, layers: 2, heads: 1, hidden: 96}}
 loss: {{energy: 10, forces: 1}}
@@ -16,7 +17,6 @@ steps: 500
 seed: 1
 precision: single
 output: ions.h5
-validate_every: 1000 steps
 """
 
 
@@ -49,9 +49,9 @@ class TestIons(CommandLineTest):
         info = self.json_of("info", "ions.h5", "--json")
         self.assertEqual((info["charges"], info["multiplicities"]), ([-1, 0, 1], [1, 2, 3]))
         known = self.snapshots()
-        for neutral, ion in [("NO", "NO+"), ("NO2", "NO2-"), ("H2O", "H2O+"), ("CO", "CO+")]:
+        for neutral, ion in [("NO", "NO+"), ("H2O", "H2O+"), ("CO", "CO+")]:
             difference = abs(known[neutral][4] - known[ion][4])
-            self.assertGreater(difference, 2)
+            self.assertGreater(difference, 9)
             with self.subTest(ion=ion):
                 # The geometry of the ion hardly differs: it is charge and multiplicity that say which energy it has.
                 for kind in (neutral, ion):
