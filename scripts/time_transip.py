@@ -155,7 +155,7 @@ def check_forces(build, model, data, twin, rows, positions, forces):
 def measure(build, folder, hyper, parameters, frequencies, model, atoms, batch, rounds):
     data = folder / f"{atoms}.h5"
     size = batch * (52 * atoms + 140) * 0.99e-9
-    subprocess.run([build / "benchmarks/isotrope_make_dataset", data, "--gigabytes", f"{size:.12f}", "--smallest", str(atoms),
+    subprocess.run([build / "isotrope_make_dataset", data, "--gigabytes", f"{size:.12f}", "--smallest", str(atoms),
                     "--largest", str(atoms)], check=True, capture_output=True)
     rows, positions, energy, forces = read_batch(data, batch)
     inference, training = Twin(hyper, parameters, frequencies), Twin(hyper, parameters, frequencies)

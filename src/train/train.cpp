@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "io/model_file.hpp"
+#include "train/frame_gaps.hpp"
 #include "train/pair_fit.hpp"
 #include "train/run_record.hpp"
 #include "train/trainer.hpp"
@@ -72,6 +73,9 @@ TrainingOutcome train(const TrainConfig& config, const RunOptions& options, cons
                pair.force_rms_after);
   }
   log().info("{}", setup_report(data, sums, validation, e0, record, loading));
+  if (record.hyperparameters.value("frames", "none") != "none") {
+    log().info("{}", frame_gap_histogram(data.train, record.hyperparameters.at("frame_gap"), loading, communicator));
+  }
   if (options.dry_run) return {{}, record};
 
   communicator.barrier();  // the root writes the checkpoint whose absence every rank has just checked
