@@ -61,10 +61,23 @@ int species_of(const std::string& word, const std::string& file, const Potential
   return static_cast<int>(known - info.elements.begin());
 }
 
+void check_known(const std::string& file, const char* keyword, const std::vector<int>& known, int value) {
+  require(std::find(known.begin(), known.end(), value) != known.end(),
+          "the model '{}' does not know the {} {}: it was made for {}", file, keyword, value, fmt::join(known, ", "));
+}
+
 void check_charge(const std::string& file, const PotentialInfo& info, const PairSettings& settings) {
-  require(!settings.charge && !settings.multiplicity,
+  const bool reads = !info.charges.empty();
+  require(reads || (!settings.charge && !settings.multiplicity),
           "the model '{}' ({}) does not depend on charge or multiplicity: leave these keywords out of pair_style", file,
           info.architecture);
+  if (!reads) return;
+  require(settings.charge && settings.multiplicity,
+          "the model '{}' ({}) depends on the total charge and the spin: write 'pair_style isotrope charge Q "
+          "multiplicity M', with M = 2S+1",
+          file, info.architecture);
+  check_known(file, "charge", info.charges, *settings.charge);
+  check_known(file, "multiplicity", info.multiplicities, *settings.multiplicity);
 }
 
 bool parse_radial(const std::string& text) {
@@ -161,6 +174,12 @@ PairModel load_pair_model(const std::vector<std::string>& words, int types, bool
           "every atom type is NULL in pair_coeff: name the element of at least one");
   model.summary = describe(words, info, settings.precision) + tabulate(*model.potential, settings);
   return model;
+}
+
+void check_electrons(const PairSettings& settings, long nuclear_charge) {
+  if (!settings.charge || !settings.multiplicity) return;
+  const std::string problem = spin_problem(nuclear_charge - *settings.charge, *settings.charge, *settings.multiplicity);
+  require(problem.empty(), "pair_style: {}", problem);
 }
 
 }  // namespace isotrope

@@ -33,4 +33,8 @@ struct PairModel {
 /// file. Throws Error for anything that does not fit, saying what to write instead.
 PairModel load_pair_model(const std::vector<std::string>& words, int types, bool hybrid, const PairSettings& settings);
 
+/// Throws Error where multiplicity and number of electrons are not both odd or even. `nuclear_charge`: sum of the
+/// atomic numbers of the atoms of the model.
+void check_electrons(const PairSettings& settings, long nuclear_charge);
+
 }  // namespace isotrope

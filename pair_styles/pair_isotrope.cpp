@@ -4,6 +4,7 @@
 #include <lammps/atom.h>
 #include <lammps/comm.h>
 #include <lammps/compute.h>
+#include <lammps/domain.h>
 #include <lammps/error.h>
 #include <lammps/fix.h>
 #include <lammps/force.h>
@@ -114,8 +115,32 @@ void PairIsotrope::init_style() {
   refuse_heat_flux();
   refuse_excluded_bonds();
   check_fixes_for_direct_forces();
+  check_spin();
+  if (whole()) {
+    refuse_periodic_box();
+    return;
+  }
   size_buffers();
   neighbor->add_request(this, NeighConst::REQ_FULL);
+}
+
+void PairIsotrope::refuse_periodic_box() {
+  if (domain->xperiodic || domain->yperiodic || domain->zperiodic)
+    fail("the model (" + model_.potential->info().architecture +
+         ") sees the whole molecule and takes no periodic box: write 'boundary f f f' (or s, m), or use its "
+         "local variant, which has a cutoff");
+}
+
+/// The number of electrons decides whether 2S+1 is odd or even.
+void PairIsotrope::check_spin() {
+  const auto& elements = model_.potential->info().elements;
+  long mine = 0, all = 0;
+  for (int i = 0; i < atom->nlocal; ++i) {
+    const int species = model_.species[atom->type[i]];
+    if (species >= 0) mine += elements[species];
+  }
+  MPI_Allreduce(&mine, &all, 1, MPI_LONG, MPI_SUM, world);
+  together([&] { isotrope::check_electrons(settings_, all); });
 }
 
 void PairIsotrope::set_units() {
@@ -178,17 +203,23 @@ void PairIsotrope::size_buffers() {
 }
 
 double PairIsotrope::init_one(int, int) {
-  return model_.potential->info().cutoff;
+  // LAMMPS wants a length; no neighbours are asked for where the model has none.
+  constexpr double any = 1;
+  return whole() ? any : model_.potential->info().cutoff;
 }
 
 void PairIsotrope::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
   if (direct() && (vflag_atom || cvflag_atom)) fail(no_virial);
-  together([&] { build_graph(); });
+  if (whole() && (vflag_atom || cvflag_atom))
+    fail(
+        "a model that sees the whole molecule has no virial of single atoms: take compute stress/atom out of the "
+        "input");
+  together([&] { whole() ? build_whole_graph() : build_graph(); });
   evaluate();
   add_energies();
   add_forces();
-  if (!direct() && vflag_either) add_virial();
+  if (!direct() && !whole() && vflag_either) add_virial();
   // LAMMPS asks for the virial whenever it prints a line, also where nothing shows the pressure.
   if (direct() && vflag_global) std::fill(virial, virial + 6, std::nan(""));
 }
@@ -209,9 +240,14 @@ void PairIsotrope::build_graph() {
   halo_.set_atoms(domain.total);
 }
 
+void PairIsotrope::build_whole_graph() {
+  gather_.build(world, atom->nlocal, atom->x, atom->type, model_.species, graph_);
+}
+
 void PairIsotrope::evaluate() {
+  isotrope::Halo& halo = whole() ? static_cast<isotrope::Halo&>(gather_) : halo_;
   try {
-    model_.potential->evaluate(graph_, halo_, *workspace_, result_);
+    model_.potential->evaluate(graph_, halo, *workspace_, result_);
   } catch (const std::runtime_error& problem) {  // the other ranks may be waiting for this one: only an abort ends them
     error->one("pair_isotrope.cpp", __LINE__, std::string("isotrope: ") + problem.what());
   }
@@ -240,6 +276,7 @@ void PairIsotrope::add_energies() {
 /// does.
 void PairIsotrope::add_forces() {
   if (direct()) return add_direct_forces();
+  if (whole()) return add_whole_forces();
   isotrope::assemble_forces(graph_, result_.dE_dr, forces_.values);
   if (!force->newton) halo_.reverse(forces_);
   const int atoms = force->newton ? graph_.total : graph_.owned;
@@ -262,6 +299,18 @@ void PairIsotrope::add_direct_forces() {
       const double share = settings_.remove_net_force ? total[a] / total[3] : 0;
       atom->f[i][a] += energy_unit_ * (result_.direct_forces[i][a] - share);
     }
+  }
+}
+
+/// Forces on owned atoms are complete. They sum to zero, so that their virial does not depend on the origin.
+void PairIsotrope::add_whole_forces() {
+  static constexpr int row[6] = {0, 1, 2, 0, 0, 1}, column[6] = {0, 1, 2, 1, 2, 2};  // xx, yy, zz, xy, xz, yz
+  for (int i = 0; i < graph_.owned; ++i) {
+    const isotrope::Vec3& gradient = result_.position_gradient[i];
+    for (int a = 0; a < 3; ++a) atom->f[i][a] -= energy_unit_ * gradient[a];
+    for (int k = 0; k < 6 && vflag_global; ++k)
+      virial[k] -=
+          energy_unit_ * (atom->x[i][row[k]] * gradient[column[k]] + atom->x[i][column[k]] * gradient[row[k]]) / 2;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gather_halo.h"
 #include "lammps_halo.h"
 #include "models/potential.hpp"
 #include "pair_input.h"
@@ -44,13 +45,17 @@ class PairIsotrope : public Pair {
   void refuse_heat_flux();
   void refuse_excluded_bonds();
   void check_fixes_for_direct_forces();
+  void refuse_periodic_box();
+  void check_spin();
   void size_buffers();
 
   void build_graph();
+  void build_whole_graph();
   void evaluate();
   void add_energies();
   void add_forces();
   void add_direct_forces();
+  void add_whole_forces();
   void add_virial();
 
   isotrope::PairSettings settings_;
@@ -59,8 +64,11 @@ class PairIsotrope : public Pair {
   isotrope::Graph graph_;
   isotrope::Result result_;
   isotrope::LammpsHalo halo_;
+  isotrope::GatherHalo gather_;
   isotrope::ForceExchange forces_;
   std::vector<isotrope::Mat3> atom_virial_;
+  /// Whether the model sees the whole molecule instead of neighbours.
+  bool whole() const { return model_.potential->info().cutoff == 0; }
   bool direct() const { return model_.potential->info().forces == isotrope::Forces::direct; }
   double energy_unit_ = 1;          // of LAMMPS per eV
   std::array<double, 2> totals_{};  // what `compute pair` shows: interaction energy and sum of E0 on this rank

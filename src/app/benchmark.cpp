@@ -9,9 +9,9 @@
 #include "app/model_options.hpp"
 #include "core/error.hpp"
 #include "core/kokkos_ext.hpp"
+#include "evaluate/prediction.hpp"
 #include "evaluate/structure_source.hpp"
 #include "evaluate/timing.hpp"
-#include "geometry/forces.hpp"
 #include "train/loss_pass.hpp"
 #include "train/optimiser.hpp"
 
@@ -43,24 +43,26 @@ std::int64_t peak_memory() {
   return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
-std::vector<Structure> structures_to_time(const BenchmarkOptions& options, const SpeciesMap& species) {
+std::vector<Structure> structures_to_time(const BenchmarkOptions& options, const PotentialInfo& info) {
   const std::string& data = options.model.data();
   std::vector<Structure> structures = first_structures(data, options.atoms);
   require(!structures.empty(), "{}: expected structures, found none", data);
-  for (std::size_t k = 0; k < structures.size(); ++k)
-    check_elements(structures[k], species, data, static_cast<std::int64_t>(k));
+  for (std::size_t k = 0; k < structures.size(); ++k) {
+    check_elements(structures[k], SpeciesMap(info.elements), data, static_cast<std::int64_t>(k));
+    check_fits_model(structures[k], info, data, static_cast<std::int64_t>(k));
+  }
   return structures;
 }
 
-/// Energy, dE/dr of every edge, and forces.
+/// Energy, its derivatives, and forces.
 Timing time_evaluation(const Potential& potential, const Graph& graph, int repeats) {
   const auto workspace = potential.make_workspace();
   NoHalo halo;
   Result result;
-  std::vector<Vec3> forces;
+  Prediction prediction;
   return time_repeats(repeats, [&] {
     potential.evaluate(graph, halo, *workspace, result);
-    if (!result.dE_dr.empty()) assemble_forces(graph, result.dE_dr, forces);
+    assemble_prediction(potential.info(), graph, result, prediction);
   });
 }
 
@@ -107,7 +109,7 @@ nlohmann::json measure(const BenchmarkOptions& options) {
   const ModelRecord record = options.model.read();
   const auto potential = options.model.load(record);
   const SpeciesMap species(record.elements);
-  const std::vector<Structure> structures = structures_to_time(options, species);
+  const std::vector<Structure> structures = structures_to_time(options, potential->info());
   std::vector<const Structure*> pointers;
   for (const Structure& s : structures) pointers.push_back(&s);
 

@@ -31,12 +31,13 @@ bool claims_isolated_atoms(const nlohmann::json& hyperparameters) {
          (shift.is_array() ? std::all_of(shift.begin(), shift.end(), zero) : zero(shift));
 }
 
-std::vector<NamedStructure> structures_to_check(const CheckOptions& options, const SpeciesMap& species) {
+std::vector<NamedStructure> structures_to_check(const CheckOptions& options, const PotentialInfo& info) {
   const std::string& data = options.model.data();
   const auto more_than_an_atom = [](const Structure& s) { return s.size() > 1; };
   std::vector<NamedStructure> named;
   for (auto& [index, structure] : sample_structures(data, options.structures, more_than_an_atom)) {
-    check_elements(structure, species, data, index);
+    check_elements(structure, SpeciesMap(info.elements), data, index);
+    check_fits_model(structure, info, data, index);
     named.push_back({fmt::format("structure {}", index), std::move(structure)});
   }
   require(!named.empty(), "{}: expected structures of two atoms or more, found none", data);
@@ -64,7 +65,7 @@ int run(const CheckOptions& options) {
   KokkosScope kokkos;
   const ModelRecord record = options.model.read();
   const auto potential = options.model.load(record);
-  const auto structures = structures_to_check(options, SpeciesMap(potential->info().elements));
+  const auto structures = structures_to_check(options, potential->info());
   const auto results = check_physics(checked(*potential, options.model.precision()), structures,
                                      claims_isolated_atoms(record.hyperparameters));
   const bool passed =

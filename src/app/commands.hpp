@@ -21,6 +21,7 @@ Action setup_info(CLI::App& app);
 Action setup_train(CLI::App& app);
 Action setup_evaluate(CLI::App& app);
 Action setup_check(CLI::App& app);
+Action setup_orbit(CLI::App& app);
 Action setup_benchmark(CLI::App& app);
 Action setup_tensor_products(CLI::App& app);
 
@@ -33,6 +34,7 @@ inline const std::vector<Command>& commands() {
       {"train", "Train a potential on a data set", setup_train},
       {"evaluate", "Errors of a model against labelled data", setup_evaluate},
       {"check", "Test a model for what physics demands: forces = -dE/dx, rotation, smoothness, ...", setup_check},
+      {"orbit", "How far a model is from being equivariant, over rotations, reflections, shifts", setup_orbit},
       {"benchmark", "Time a model on one thread", setup_benchmark},
       {"tensor-products", "Compare equivariant products: time, cost, what they can express", setup_tensor_products},
   };

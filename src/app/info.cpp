@@ -40,6 +40,11 @@ const char* symmetry_text(Symmetry symmetry) {
                                      : "none built in";
 }
 
+std::string cutoff_text(const PotentialInfo& info) {
+  if (info.cutoff == 0) return "none: every atom of a molecule sees every other";
+  return fmt::format("{} Å{}", info.cutoff, info.smooth_cutoff ? "" : ", where energy and forces jump");
+}
+
 /// The kinds of forces that a model gives, its answer first.
 std::vector<std::string> kinds_of_forces(const PotentialInfo& info) {
   std::vector<std::string> kinds{name_of(info.forces)};
@@ -68,6 +73,8 @@ void print_model(const std::string& path, const JsonOutput& output) {
   json["cutoff_angstrom"] = record.cutoff;
   json["symmetry"] = symmetry_name(info.symmetry);
   json["forces"] = kinds_of_forces(info);
+  json["charges"] = info.charges;
+  json["multiplicities"] = info.multiplicities;
   json["smooth_cutoff"] = info.smooth_cutoff;
   json["message_passing_layers"] = info.message_passing_layers;
   json["parameters"] = record.parameters.size();
@@ -87,7 +94,11 @@ void print_model(const std::string& path, const JsonOutput& output) {
   fmt::print("model         {}\n", path);
   fmt::print("architecture  {}\n", record.architecture);
   fmt::print("elements, E0  {} eV\n", fmt::join(energies, ", "));
-  fmt::print("cutoff        {} Å{}\n", record.cutoff, info.smooth_cutoff ? "" : ", where energy and forces jump");
+  fmt::print("cutoff        {}\n", cutoff_text(info));
+  if (!info.charges.empty()) {
+    fmt::print("charges       {}\n", fmt::join(info.charges, ", "));
+    fmt::print("multiplicity  {}\n", fmt::join(info.multiplicities, ", "));
+  }
   fmt::print("symmetry      {}\n", symmetry_text(info.symmetry));
   fmt::print("forces        {}\n", fmt::join(kinds_of_forces(info), ", "));
   fmt::print("layers        {} that pass messages between atoms\n", info.message_passing_layers);

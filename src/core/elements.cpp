@@ -66,4 +66,12 @@ int atomic_number(std::string_view symbol) {
   fail("\"{}\" is not the symbol of an element; expected one of H, He, Li, ... Og.", symbol);
 }
 
+std::string spin_problem(long electrons, int charge, int multiplicity) {
+  if (electrons >= multiplicity - 1 && (electrons - multiplicity + 1) % 2 == 0) return "";
+  return fmt::format(
+      "multiplicity {} does not agree with {} electrons (charge {}): 2S+1 is odd for an even number of electrons "
+      "and even for an odd one",
+      multiplicity, electrons, charge);
+}
+
 }  // namespace isotrope

@@ -21,4 +21,8 @@ int checked_atomic_number(int number);
 /// longest-lived isotope for elements without one).
 double atomic_mass(int atomic_number);
 
+/// What is wrong with a multiplicity 2S+1 for a number of electrons, in words; empty where they agree: both odd or both
+/// even, and no more unpaired electrons than there are.
+std::string spin_problem(long electrons, int charge, int multiplicity);
+
 }  // namespace isotrope

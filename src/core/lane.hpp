@@ -32,6 +32,15 @@ template <class T, class Abi>
 inline T horizontal_sum(const stdx::simd<T, Abi>& x) {
   return stdx::reduce(x);
 }
+template <class T, class Abi>
+inline T horizontal_max(const stdx::simd<T, Abi>& x) {
+  return stdx::hmax(x);
+}
+template <class T, class Abi>
+inline stdx::simd<T, Abi> max_lane(stdx::simd<T, Abi> a, const stdx::simd<T, Abi>& b) {
+  stdx::where(b > a, a) = b;
+  return a;
+}
 #else
 template <class T>
 using Lane = T;
@@ -46,6 +55,14 @@ KOKKOS_INLINE_FUNCTION void store_lane(T* p, const T& x) {
   *p = x;
 }
 #endif
+template <class T>
+requires std::is_arithmetic_v<T> KOKKOS_INLINE_FUNCTION T horizontal_max(T x) {
+  return x;
+}
+template <class T>
+requires std::is_arithmetic_v<T> KOKKOS_INLINE_FUNCTION T max_lane(T a, T b) {
+  return b > a ? b : a;
+}
 KOKKOS_INLINE_FUNCTION float horizontal_sum(float x) {
   return x;
 }

@@ -106,7 +106,9 @@ ErrorReport evaluate_errors(const Potential& potential, StructureReader& reader,
     Labels labels;
     pointers.clear();
     for (const Structure& s : batch) {
-      check_elements(s, predict.species(), where, report.total.structures + static_cast<std::int64_t>(pointers.size()));
+      const std::int64_t index = report.total.structures + static_cast<std::int64_t>(pointers.size());
+      check_elements(s, predict.species(), where, index);
+      check_fits_model(s, potential.info(), where, index);
       labels.append(s, 1);
       pointers.push_back(&s);
     }

@@ -82,7 +82,7 @@ CheckResult check_forces(const CheckedPotential& potential, Structures structure
 CheckResult check_stress(const CheckedPotential& potential, Structures structures) {
   const Tolerance tolerance = Tolerance::of(potential.precision);
   WorstViolation worst;
-  if (potential.info.forces == Forces::direct) return worst.result("stress");
+  if (!has_stress(potential.info)) return worst.result("stress");
   for (const auto& [name, given] : structures) {
     const Structure structure = fully_periodic(given) ? given : put_into_cell(given);
     const Observables here = potential.evaluate(structure);

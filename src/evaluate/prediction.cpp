@@ -15,6 +15,12 @@ void assemble_prediction(const PotentialInfo& info, const Graph& graph, const Re
     prediction.stress.clear();
     return;
   }
+  if (info.cutoff == 0) {
+    prediction.forces = result.position_gradient;
+    for (Vec3& f : prediction.forces) f = -1.0 * f;
+    prediction.stress.assign(graph.graphs, Mat3{});
+    return;
+  }
   assemble_forces(graph, result.dE_dr, prediction.forces);
   assemble_stress(graph, result.dE_dr, prediction.stress);
   if (info.direct_forces) prediction.direct_forces = result.direct_forces;

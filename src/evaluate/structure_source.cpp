@@ -22,6 +22,33 @@ void check_elements(const Structure& structure, const SpeciesMap& species, const
   }
 }
 
+namespace {
+
+void check_known(const std::vector<int>& known, const std::optional<int>& value, const char* what,
+                 const std::string& where, std::int64_t index) {
+  if (known.empty()) return;
+  require(value.has_value(),
+          "{}: structure {} has no {}, which the model reads: `isotrope convert --charge Q --multiplicity M` gives "
+          "structures what they lack",
+          where, index, what);
+  require(std::find(known.begin(), known.end(), *value) != known.end(),
+          "{}: structure {} has the {} {}, which the model does not know: it was made for {}", where, index, what,
+          *value, fmt::join(known, ", "));
+}
+
+}  // namespace
+
+void check_fits_model(const Structure& structure, const PotentialInfo& info, const std::string& where,
+                      std::int64_t index) {
+  check_known(info.charges, structure.charge, "charge", where, index);
+  check_known(info.multiplicities, structure.multiplicity, "multiplicity", where, index);
+  const auto& p = structure.periodic;
+  require(info.cutoff > 0 || !(p[0] || p[1] || p[2]),
+          "{}: structure {} is periodic: the model ({}) sees whole molecules alone; its local variant, with a cutoff, "
+          "takes periodic structures",
+          where, index, info.architecture);
+}
+
 /// Keeps every stride-th; when twice too many are held, every other one goes and the stride doubles.
 std::vector<IndexedStructure> sample_structures(const std::string& path, int count,
                                                 const std::function<bool(const Structure&)>& wanted) {

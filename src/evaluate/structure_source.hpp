@@ -7,12 +7,18 @@
 #include <vector>
 
 #include "geometry/graph.hpp"
+#include "models/potential.hpp"
 
 namespace isotrope {
 
 /// Throws for an element that the model does not know: "FILE: structure 12 has the element Cl, ...".
 void check_elements(const Structure& structure, const SpeciesMap& species, const std::string& where,
                     std::int64_t index);
+
+/// Throws where the model reads charge and multiplicity and the structure has none, or others than it was made for; and
+/// where it takes molecules alone and the structure is periodic.
+void check_fits_model(const Structure& structure, const PotentialInfo& info, const std::string& where,
+                      std::int64_t index);
 
 /// A structure of a file and its place there, from 0.
 struct IndexedStructure {

@@ -60,6 +60,11 @@ class WorstViolation {
   CheckResult result_;
 };
 
+/// Stress comes from the derivatives by the edges.
+inline bool has_stress(const PotentialInfo& info) {
+  return info.forces == Forces::gradient && info.cutoff > 0;
+}
+
 inline double length(const Vec3& a) {
   return std::sqrt(dot(a, a));
 }

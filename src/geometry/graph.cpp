@@ -11,7 +11,9 @@ namespace isotrope {
 namespace {
 
 void append(Graph& graph, const Structure& structure, const SpeciesMap& species, double cutoff) {
-  const NeighbourList list = build_neighbour_list(structure, cutoff);
+  NeighbourList list;
+  if (cutoff > 0) list = build_neighbour_list(structure, cutoff);
+  list.first.resize(structure.size() + 1, 0);
   const int offset = graph.owned;
   const std::int64_t edge_offset = graph.edges();
   for (int i = 0; i < structure.size(); ++i) {
@@ -21,6 +23,7 @@ void append(Graph& graph, const Structure& structure, const SpeciesMap& species,
   }
   for (int j : list.neighbour) graph.neighbour.push_back(offset + j);
   graph.r.insert(graph.r.end(), list.r.begin(), list.r.end());
+  graph.position.insert(graph.position.end(), structure.positions.begin(), structure.positions.end());
 
   const auto& periodic = structure.periodic;
   const bool has_volume = periodic[0] && periodic[1] && periodic[2];

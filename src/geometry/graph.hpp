@@ -20,11 +20,14 @@ struct Graph {
   std::vector<std::int64_t> first;  ///< [owned + 1] row starts into `neighbour`
   std::vector<int> neighbour;       ///< [edges] sending atom, 0 <= j < total
   std::vector<Vec3> r;              ///< [edges] r_ij from the receiver to the neighbour, Å, in double
+  std::vector<Vec3> position;       ///< [total] Å; read by models without a cutoff alone, whose graphs have no edges
   int graphs = 1;
   std::vector<int> graph;         ///< [owned] which structure an atom belongs to
   std::vector<double> volume;     ///< [graphs] Å^3; 0 where not fully periodic
   std::vector<int> charge;        ///< [graphs] e
   std::vector<int> multiplicity;  ///< [graphs] 2S+1
+  /// What a structure has once (charge, multiplicity) is computed here: on one rank of those that share a structure.
+  bool has_prefix = true;
 
   std::int64_t edges() const { return static_cast<std::int64_t>(neighbour.size()); }
 };
@@ -42,7 +45,8 @@ class SpeciesMap {
   std::vector<int> index_;
 };
 
-/// The graph of several structures, one after the other, every pair within `cutoff` (Å) including periodic images.
+/// The graph of several structures, one after the other, every pair within `cutoff` (Å) including periodic images; no
+/// edges where the cutoff is 0.
 /// Missing charge and multiplicity are stored as 0 and 1: whoever needs them checks the labels first.
 Graph make_graph(std::span<const Structure* const> structures, const SpeciesMap& species, double cutoff);
 Graph make_graph(const Structure& structure, const SpeciesMap& species, double cutoff);

@@ -64,10 +64,8 @@ void check_spin(const Structure& structure) {
   require(multiplicity >= 1, "expected a multiplicity 2S+1 of 1 or more, found {}", multiplicity);
   if (!structure.charge) return;
   int electrons = std::accumulate(structure.numbers.begin(), structure.numbers.end(), 0) - *structure.charge;
-  require(electrons >= multiplicity - 1 && (electrons - multiplicity + 1) % 2 == 0,
-          "multiplicity {} does not agree with {} electrons (charge {}): 2S+1 is odd for an even number of electrons "
-          "and even for an odd one",
-          multiplicity, electrons, *structure.charge);
+  const std::string problem = spin_problem(electrons, *structure.charge, multiplicity);
+  require(problem.empty(), "{}", problem);
 }
 
 }  // namespace

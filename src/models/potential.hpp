@@ -26,14 +26,16 @@ struct PotentialInfo {
   std::string architecture;
   std::vector<int> elements;            ///< atomic numbers, in species order
   std::vector<double> atomic_energies;  ///< [elements] E0, eV
-  double cutoff = 0;                    ///< Å
+  double cutoff = 0;                    ///< Å; 0: none, every atom of a molecule sees every other
   Symmetry symmetry = Symmetry::o3;
-  bool smooth_cutoff = true;         ///< energy and forces have no jump where an atom crosses the cutoff
-  bool gradient_forces = true;       ///< evaluate() gives dE/dr
-  bool direct_forces = false;        ///< evaluate() gives direct forces
-  Forces forces = Forces::gradient;  ///< which of them are the model's answer
-  int message_passing_layers = 0;    ///< how many halo exchanges a pass makes
-  int exchange_width = 0;            ///< the widest exchange, in doubles per atom (0: none)
+  bool smooth_cutoff = true;                 ///< energy and forces have no jump where an atom crosses the cutoff
+  bool gradient_forces = true;               ///< evaluate() gives dE/dr
+  bool direct_forces = false;                ///< evaluate() gives direct forces
+  Forces forces = Forces::gradient;          ///< which of them are the model's answer
+  std::vector<int> charges, multiplicities;  ///< that the model was made for, ascending; empty: it does not read them
+  int latent_width = 0;                      ///< of Result::latent; 0: the model has none
+  int message_passing_layers = 0;            ///< how many halo exchanges a pass makes
+  int exchange_width = 0;                    ///< the widest exchange, in doubles per atom (0: none)
 };
 
 /// Scratch of one caller; reused from call to call, so that a step allocates nothing once sizes have settled.
@@ -49,6 +51,10 @@ struct Result {
   std::vector<double> atom_energy;  ///< [owned] interaction energy (without E0), eV; 0 for species -1
   std::vector<Vec3> dE_dr;          ///< [edges] derivative of the total energy by r_ij, eV/Å; empty: not given
   std::vector<Vec3> direct_forces;  ///< [owned] eV/Å, 0 for species -1; empty: not given
+  /// [owned] dE/dr_i, eV/Å, of a model without a cutoff, in place of dE_dr; 0 for species -1; empty: not given.
+  std::vector<Vec3> position_gradient;
+  bool want_latent = false;    ///< set by the caller
+  std::vector<double> latent;  ///< [owned][latent_width] features of the atoms after the last layer, where wanted
 };
 
 /// Derivatives of a scalar loss by the outputs of evaluate(), handed to the second pass (docs/theory.md, "forces in the
@@ -58,6 +64,9 @@ struct LossTangent {
                                ///< dL/d(stress); empty: no derivative of the energy is in the loss
   std::vector<double> energy;  ///< [graphs] dL/dE
   std::vector<Vec3> direct_forces;  ///< [owned] dL/dF of direct forces; empty: they are not in the loss
+  std::vector<Vec3>
+      position;  ///< [owned] in place of dr for a model without a cutoff: direction in which r_i moves, -v_i
+  std::vector<double> latent;  ///< [owned][latent_width] dL/d(latent); empty: it is not in the loss
 };
 
 /// One contract for the pair style, the trainer, the command line and the tests. Weights in the potential, scratch in
@@ -90,14 +99,17 @@ class Potential {
 
 /// Numbers of a training set that a fresh model starts from.
 struct DataStatistics {
-  std::vector<int> elements;            ///< atomic numbers, ascending
-  std::vector<double> atomic_energies;  ///< [elements] E0, eV
-  double average_neighbours = 1;        ///< edges per atom within the cutoff
-  double force_rms = 1;                 ///< of the labels (or of what the baseline leaves), eV/Å
+  std::vector<int> elements;                 ///< atomic numbers, ascending
+  std::vector<double> atomic_energies;       ///< [elements] E0, eV
+  double average_neighbours = 1;             ///< edges per atom within the cutoff
+  double force_rms = 1;                      ///< of the labels (or of what the baseline leaves), eV/Å
+  std::vector<int> charges, multiplicities;  ///< that are labelled, ascending
 };
 
 /// The registry (models/registry.cpp) is where an architecture is added.
 std::vector<std::string> architectures();
+/// Whether models of the architecture may have no cutoff and see whole molecules.
+bool can_do_without_cutoff(const std::string& architecture);
 /// A fresh model with random weights. `config` is the `model` section of the training file; unknown keys throw, naming
 /// the nearest.
 ModelRecord create_model(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed);

@@ -7,6 +7,7 @@
 #include "models/mace.hpp"
 #include "models/potential.hpp"
 #include "models/tdn.hpp"
+#include "models/transip.hpp"
 
 namespace isotrope {
 namespace {
@@ -14,12 +15,14 @@ namespace {
 struct Architecture {
   std::function<ModelRecord(const nlohmann::json&, const DataStatistics&, std::uint64_t)> create;
   std::function<std::unique_ptr<Potential>(const ModelRecord&, Precision)> load;
+  bool cutoff_is_optional = false;
 };
 
 /// Here an architecture is added.
 const std::map<std::string, Architecture>& registry() {
   static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}},
-                                                         {"tdn", {create_tdn, make_tdn}}};
+                                                         {"tdn", {create_tdn, make_tdn}},
+                                                         {"transip", {create_transip, make_transip, true}}};
   return known;
 }
 
@@ -36,6 +39,11 @@ std::vector<std::string> architectures() {
   std::vector<std::string> names;
   for (const auto& [name, architecture] : registry()) names.push_back(name);
   return names;
+}
+
+bool can_do_without_cutoff(const std::string& architecture) {
+  const auto found = registry().find(architecture);
+  return found != registry().end() && found->second.cutoff_is_optional;
 }
 
 ModelRecord create_model(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {

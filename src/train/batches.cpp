@@ -16,6 +16,7 @@ void append(Graph& all, const Graph& part) {
   for (int i = 0; i < part.owned; ++i) all.first.push_back(edges + part.first[i + 1]);
   for (const int j : part.neighbour) all.neighbour.push_back(atoms + j);
   all.r.insert(all.r.end(), part.r.begin(), part.r.end());
+  all.position.insert(all.position.end(), part.position.begin(), part.position.end());
   for (const int g : part.graph) all.graph.push_back(all.graphs + g);
   all.graphs += part.graphs;
   all.volume.insert(all.volume.end(), part.volume.begin(), part.volume.end());
@@ -26,7 +27,7 @@ void append(Graph& all, const Graph& part) {
 /// Of all structures as single batches.
 std::size_t bytes_of_graphs(const std::vector<SampleEntry>& entries) {
   constexpr std::size_t an_edge = sizeof(int) + sizeof(Vec3);
-  constexpr std::size_t an_atom = 2 * sizeof(int) + sizeof(std::int64_t) + sizeof(Vec3);
+  constexpr std::size_t an_atom = 2 * sizeof(int) + sizeof(std::int64_t) + 2 * sizeof(Vec3);
   constexpr std::size_t a_structure = sizeof(Batch) + 16 * 32;  // small arrays take 32 bytes each
   std::size_t bytes = 0;
   for (const SampleEntry& entry : entries) bytes += entry.edges * an_edge + entry.atoms * an_atom + a_structure;

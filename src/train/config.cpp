@@ -272,6 +272,8 @@ TrainConfig read_config(const std::string& file) {
   config.model = root.json("model");
   if (!config.model.is_object()) root.refuse("model", "expected a section of 'key: value' lines");
   read_loss(root.section("loss"), config.loss);
+  YamlSection equivariance = root.section("equivariance");
+  config.equivariance = read_equivariance(equivariance);
   read_optimiser(root.section("optimiser"), config.optimiser);
   read_length(root, config);
   read_schedule(root.section("schedule"), config, config.schedule);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/potential.hpp"
+#include "train/equivariance_config.hpp"
 
 namespace isotrope {
 
@@ -86,6 +87,7 @@ struct TrainConfig {
   DataConfig data;
   nlohmann::json model;  ///< handed to create_model
   LossConfig loss;
+  EquivarianceConfig equivariance;
   OptimiserConfig optimiser;
   ScheduleConfig schedule;
   double ema_decay = 0;      ///< 0: none

@@ -146,6 +146,7 @@ Json identity_json(const TrainConfig& config) {
                   {"energy_penalty", penalty_json(loss.energy_penalty)},
                   {"forces_penalty", penalty_json(loss.forces_penalty)},
                   {"stress_penalty", penalty_json(loss.stress_penalty)}};
+  json["equivariance"] = to_json(config.equivariance);
   const OptimiserConfig& optimiser = config.optimiser;
   json["optimiser"] = {{"kind", optimiser.decoupled_decay ? "adamw" : "adam"},
                        {"learning_rate", optimiser.learning_rate},

@@ -118,11 +118,15 @@ LossCounts& LossCounts::operator+=(const LossCounts& other) {
   force_components += other.force_components;
   force_structures += other.force_structures;
   stress_components += other.stress_components;
+  structures += other.structures;
+  atoms += other.atoms;
   return *this;
 }
 
 LossCounts loss_counts(const Labels& labels) {
   LossCounts counts;
+  counts.structures = labels.graphs();
+  counts.atoms = labels.graphs() > 0 ? labels.first_atom.back() : 0;
   for (int g = 0; g < labels.graphs(); ++g) {
     if (labels.has_energy[g]) counts.energies += 1;
     if (labels.has_forces[g]) {

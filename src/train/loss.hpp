@@ -12,6 +12,7 @@ namespace isotrope {
 /// Over how many labels the means of the loss go: those of the whole batch of all ranks.
 struct LossCounts {
   double energies = 0, force_components = 0, stress_components = 0, force_structures = 0;
+  double structures = 0, atoms = 0;
   LossCounts& operator+=(const LossCounts& other);
 };
 LossCounts loss_counts(const Labels& labels);
@@ -19,7 +20,8 @@ LossCounts loss_counts(const Labels& labels);
 /// The terms, weighted; a rank has its share of them, their sum over ranks is the loss.
 struct LossTerms {
   double energy = 0, forces = 0, stress = 0, direct_forces = 0;
-  double total() const { return energy + forces + stress + direct_forces; }
+  double latent = 0;  ///< train/latent_loss.hpp
+  double total() const { return energy + forces + stress + direct_forces + latent; }
 };
 
 /// dL/dE [graphs], v = dL/dF [atoms], S = dL/d(stress) [graphs], symmetric; and dL/dF of the direct forces of a model

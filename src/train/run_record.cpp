@@ -89,8 +89,10 @@ std::string setup_report(const TrainingData& data, const SetStatistics& train, c
     text += fmt::format("  {:<3}{:>18.6f}\n", element_symbol(train.elements()[k]), e0.energies[k]);
   if (!e0.unique) text += "  the compositions do not determine them all: the solution of least norm\n";
   text += fmt::format("  energies differ from their sums by {:.4f} eV/atom (root mean square)\n", e0.residual);
-  text += fmt::format("forces: root mean square {:.4f} eV/Å; {:.2f} neighbours an atom within {} Å\n",
-                      train.force_rms(), train.average_neighbours(), record.cutoff);
+  text += fmt::format("forces: root mean square {:.4f} eV/Å", train.force_rms());
+  if (record.cutoff > 0)
+    text += fmt::format("; {:.2f} neighbours an atom within {} Å", train.average_neighbours(), record.cutoff);
+  text += "\n";
   text += fmt::format("model: {}, {} parameters", record.architecture, record.parameters.size());
   return text;
 }

@@ -53,8 +53,12 @@ std::string SampleSet::where(int i) const {
 
 LossCounts SampleSet::counts(int i) const {
   const SampleEntry& e = entries[i];
-  return {e.labels & energy_bit ? 1.0 : 0.0, e.labels & forces_bit ? 3.0 * e.atoms : 0.0,
-          e.labels & stress_bit ? 9.0 : 0.0, e.labels & forces_bit ? 1.0 : 0.0};
+  return {e.labels & energy_bit ? 1.0 : 0.0,
+          e.labels & forces_bit ? 3.0 * e.atoms : 0.0,
+          e.labels & stress_bit ? 9.0 : 0.0,
+          e.labels & forces_bit ? 1.0 : 0.0,
+          1.0,
+          static_cast<double>(e.atoms)};
 }
 
 std::shared_ptr<const StructureBlock> SampleSet::read(std::span<const int> samples) const {

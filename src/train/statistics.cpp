@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "evaluate/structure_source.hpp"
 #include "geometry/neighbour_list.hpp"
 
 namespace isotrope {
@@ -64,6 +65,37 @@ void add(SetStatistics& sums, const Structure& s) {
   sums.fit.add(s);
 }
 
+/// Labels far from what chemistry has are the reader's business; a model could not be asked about them.
+void add_charge(SetStatistics& sums, const Sample& sample) {
+  const Structure& s = sample.structure;
+  if (s.charge) {
+    const int place = *s.charge + SetStatistics::largest_charge;
+    if (place < 0 || place >= static_cast<int>(sums.charged.size()))
+      fail("{}: expected a charge within {} e, found {}", sample.where(), SetStatistics::largest_charge, *s.charge);
+    sums.charged[place] += 1;
+  }
+  if (s.multiplicity) {
+    if (*s.multiplicity < 1 || *s.multiplicity > SetStatistics::largest_multiplicity)
+      fail("{}: expected a multiplicity from 1 to {}, found {}", sample.where(), SetStatistics::largest_multiplicity,
+           *s.multiplicity);
+    sums.spinning[*s.multiplicity] += 1;
+  }
+}
+
+template <std::size_t N>
+void add_all(std::array<double, N>& sums, const std::array<double, N>& more) {
+  for (std::size_t k = 0; k < N; ++k) sums[k] += more[k];
+}
+
+template <std::size_t N>
+std::vector<int> occurring(const std::array<double, N>& counts, int first) {
+  std::vector<int> values;
+  for (std::size_t k = 0; k < N; ++k) {
+    if (counts[k] > 0) values.push_back(static_cast<int>(k) + first);
+  }
+  return values;
+}
+
 void check_known(const Sample& sample, const std::vector<int>& known) {
   if (known.empty()) return;
   for (const int z : sample.structure.numbers)
@@ -77,6 +109,8 @@ ScannedBlock scan_block(const std::vector<int>& indices, const std::vector<Sampl
   for (std::size_t k = 0; k < samples.size(); ++k) {
     check_known(samples[k], known);
     add(block.sums, samples[k].structure);
+    add_charge(block.sums, samples[k]);
+    if (cutoff == 0) continue;
     try {
       const NeighbourList list = build_neighbour_list(samples[k].structure, cutoff);
       block.edges.emplace_back(indices[k], static_cast<int>(list.neighbour.size()));
@@ -102,6 +136,8 @@ void share_edges(SampleSet& set, const Communicator& communicator) {
 
 void share_sums(SetStatistics& sums, const Communicator& communicator) {
   communicator.sum(sums.atoms_of);
+  communicator.sum(sums.charged);
+  communicator.sum(sums.spinning);
   for (double* sum : {&sums.atoms, &sums.force_squares, &sums.force_components}) communicator.sum({sum, 1});
   sums.fit.join(communicator);
 }
@@ -109,10 +145,13 @@ void share_sums(SetStatistics& sums, const Communicator& communicator) {
 }  // namespace
 
 std::vector<int> SetStatistics::elements() const {
-  std::vector<int> elements;
-  for (int z = 1; z <= number_of_elements; ++z)
-    if (atoms_of[z] > 0) elements.push_back(z);
-  return elements;
+  return occurring(atoms_of, 0);
+}
+std::vector<int> SetStatistics::charges() const {
+  return occurring(charged, -largest_charge);
+}
+std::vector<int> SetStatistics::multiplicities() const {
+  return occurring(spinning, 0);
 }
 
 double SetStatistics::force_rms() const {
@@ -139,7 +178,9 @@ SetStatistics scan(SampleSet& set, double cutoff, const LoaderOptions& options, 
     for (int k = 0; k < plan->batches(); ++k) {
       const auto block = std::any_cast<ScannedBlock>(stream.next());
       for (const auto& [sample, edges] : block.edges) set.entries[sample].edges = edges;
-      for (int z = 0; z <= number_of_elements; ++z) total.atoms_of[z] += block.sums.atoms_of[z];
+      add_all(total.atoms_of, block.sums.atoms_of);
+      add_all(total.charged, block.sums.charged);
+      add_all(total.spinning, block.sums.spinning);
       total.atoms += block.sums.atoms;
       total.force_squares += block.sums.force_squares;
       total.force_components += block.sums.force_components;
@@ -152,6 +193,19 @@ SetStatistics scan(SampleSet& set, double cutoff, const LoaderOptions& options, 
   share_sums(total, communicator);
   for (const SampleEntry& entry : set.entries) total.edges += entry.edges;
   return total;
+}
+
+void check_samples(const SampleSet& set, const PotentialInfo& info, const LoaderOptions& options,
+                   const Communicator& communicator) {
+  if (info.charges.empty() && info.multiplicities.empty() && info.cutoff > 0) return;
+  const EpochPlanner planner(set.entries, {}, window_of(options));
+  const auto plan = std::make_shared<const EpochPlan>(planner.blocks_of(communicator.rank(), communicator.ranks()));
+  SampleStream stream(set, planner, {0, 1, options.workers}, [&](const std::vector<int>&, std::vector<Sample> samples) {
+    for (const Sample& sample : samples) check_fits_model(sample.structure, info, sample.file, sample.index);
+    return std::any(true);
+  });
+  stream.append(plan);
+  for (int k = 0; k < plan->batches(); ++k) stream.next();
 }
 
 AtomicEnergies find_atomic_energies(const DataConfig& config, const TrainingData& data, const SetStatistics& train) {

@@ -18,11 +18,16 @@ struct SetStatistics {
   std::array<double, number_of_elements + 1> atoms_of{};  ///< atoms of each element
   double atoms = 0, edges = 0;                            ///< edges within the cutoff
   double force_squares = 0, force_components = 0;         ///< of the labels
+  static constexpr int largest_charge = 64, largest_multiplicity = 128;
+  std::array<double, 2 * largest_charge + 1> charged{};     ///< structures of each charge from -64 on
+  std::array<double, largest_multiplicity + 1> spinning{};  ///< structures of each multiplicity
   CompositionFit fit;
 
-  std::vector<int> elements() const;  ///< atomic numbers that occur, ascending
-  double force_rms() const;           ///< of the components, eV/Å; 1 where there are none
-  double average_neighbours() const;  ///< edges per atom; 1 where there are none
+  std::vector<int> elements() const;        ///< atomic numbers that occur, ascending
+  std::vector<int> charges() const;         ///< that are labelled, ascending
+  std::vector<int> multiplicities() const;  ///< that are labelled, ascending
+  double force_rms() const;                 ///< of the components, eV/Å; 1 where there are none
+  double average_neighbours() const;        ///< edges per atom; 1 where there are none
 };
 
 /// Streams through a set once: checks every structure, counts its edges within `cutoff` (Å) into its entry, adds up the
@@ -30,6 +35,11 @@ struct SetStatistics {
 /// what check_structure() and check_sample() refuse, and for other elements.
 SetStatistics scan(SampleSet& set, double cutoff, const LoaderOptions& options, const Communicator& communicator,
                    const std::vector<int>& known = {});
+
+/// Streams through a set once more where the model reads what other models do not, or takes molecules alone: throws for
+/// the first structure that does not suit it (check_fits_model()).
+void check_samples(const SampleSet& set, const PotentialInfo& info, const LoaderOptions& options,
+                   const Communicator& communicator);
 
 /// E0 of every element, and how far sum E0 is from the energies: the root mean square over the training structures.
 struct AtomicEnergies {

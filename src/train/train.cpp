@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "io/model_file.hpp"
+#include "train/frame_gaps.hpp"
 #include "train/pair_fit.hpp"
 #include "train/run_record.hpp"
 #include "train/trainer.hpp"
@@ -30,7 +31,9 @@ void check_output(const TrainConfig& config, const RunOptions& options) {
           checkpoint);
 }
 
+/// 0 where the architecture sees whole molecules.
 double cutoff_of(const TrainConfig& config) {
+  if (!config.model.contains("cutoff") && can_do_without_cutoff(config.model.value("architecture", ""))) return 0;
   const auto entry = config.model.find("cutoff");
   require(entry != config.model.end() && entry->is_number() && entry->get<double>() > 0,
           "{}: model.cutoff: expected a length above 0 in Å", config.file);
@@ -61,7 +64,8 @@ TrainingOutcome train(const TrainConfig& config, const RunOptions& options, cons
   const SetStatistics sums = scan(data.train, cutoff, loading, communicator);
   const SetStatistics validation = scan(data.validation, cutoff, loading, communicator, sums.elements());
   const AtomicEnergies e0 = find_atomic_energies(config.data, data, sums);
-  const DataStatistics statistics{sums.elements(), e0.energies, sums.average_neighbours(), sums.force_rms()};
+  const DataStatistics statistics{sums.elements(),  e0.energies,    sums.average_neighbours(),
+                                  sums.force_rms(), sums.charges(), sums.multiplicities()};
   ModelRecord record = models.create(config.model, statistics, config.seed);
   const PairFit pair = fit_pair_energy(record, data.train, loading, communicator);
   if (pair.fitted) {
@@ -69,10 +73,15 @@ TrainingOutcome train(const TrainConfig& config, const RunOptions& options, cons
                pair.force_rms_after);
   }
   log().info("{}", setup_report(data, sums, validation, e0, record, loading));
+  if (record.hyperparameters.value("frames", "none") != "none") {
+    log().info("{}", frame_gap_histogram(data.train, record.hyperparameters.at("frame_gap"), loading, communicator));
+  }
   if (options.dry_run) return {{}, record};
 
   communicator.barrier();  // the root writes the checkpoint whose absence every rank has just checked
   Trainer trainer(config, communicator, models, data, record, loading);
+  check_samples(data.train, trainer.potential().info(), loading, communicator);
+  check_samples(data.validation, trainer.potential().info(), loading, communicator);
   if (options.resume) trainer.restore(checkpoint_path(config));
   trainer.run();
   TrainingOutcome outcome{trainer.state(), trainer.finish(options.command)};

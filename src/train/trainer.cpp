@@ -53,7 +53,7 @@ Trainer::Trainer(const TrainConfig& config, const Communicator& communicator, co
       species_(record.elements),
       loader_(data.train, species_, record.cutoff, batch_size(config), loading),
       validation_loader_(data.validation, species_, record.cutoff, batch_size(config), loading),
-      pass_(*potential_, config.loss),
+      pass_(*potential_, config.loss, config.equivariance, record.parameters),
       optimiser_(config.optimiser, record.parameters.size()),
       average_(config.ema_decay, record.parameters.values()),
       schedule_(config.schedule, config.optimiser.learning_rate),
@@ -100,12 +100,12 @@ void Trainer::announce_next_epoch() {
 void Trainer::step(std::span<const int> batch) {
   LossCounts counts;
   for (const int i : batch) counts += data_.train.counts(i);
-  const Batch mine = loader_.next();
+  const Views mine = make_views(loader_.next(), config_.equivariance, config_.seed, state_.step);
 
   const std::size_t n = state_.parameters.size();
   buffer_.assign(n + 3, 0.0);
   const std::span<double> gradient(buffer_.data(), n);
-  buffer_[n] = pass_.add_gradient(mine, counts, gradient).total();
+  buffer_[n] = pass_.add_gradient(mine, counts, state_.parameters, gradient).total();
   if (communicator_.root()) {
     buffer_[n + 1] = seconds();
     buffer_[n + 2] = interrupted != 0 || (config_.time_limit > 0 && seconds() >= config_.time_limit);

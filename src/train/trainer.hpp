@@ -54,6 +54,7 @@ class Trainer {
   /// The weights to keep, with their errors.
   ModelRecord finish(const std::string& command);
   const TrainingState& state() const { return state_; }
+  const Potential& potential() const { return *potential_; }
 
  private:
   struct Measured {

@@ -105,7 +105,7 @@ class Run:
         return self
 
     def forces(self, name):
-        return np.loadtxt(self.folder / f"{name}.dump", skiprows=9)[:, 1:4]
+        return np.loadtxt(self.folder / f"{name}.dump", skiprows=9, ndmin=2)[:, 1:4]
 
     def execute(self):
         (self.folder / "in.lmp").write_text("\n".join(self.script) + "\n")

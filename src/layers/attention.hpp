@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <vector>
+
+#include "core/kokkos_ext.hpp"
+#include "core/lane.hpp"
+
+/// Attention of every token of a structure to every token of it (Vaswani et al. 2017), head by head:
+///
+///   o_i = sum_j p_ij v_j,   p_i = softmax over j of q_i . k_j
+///
+/// (the factor 1/sqrt(D) lies in the weights of q). Of the matrix p only a block of rows exists at a time, also on the
+/// way back, where blocks are computed again. Sums of products are matrix products of BLAS, for duals three in place of
+/// one.
+namespace isotrope {
+
+struct HeadShape {
+  int heads = 1;
+  int size = 6;  ///< channels of a head, D
+  int width() const { return heads * size; }
+};
+
+/// Queries [query_begin, query_end) attend to keys [key_begin, key_end): one structure.
+struct AttentionRange {
+  long query_begin, query_end, key_begin, key_end;
+};
+
+template <class A>
+struct AttentionScratch {
+  Buffer<typename A::Real> weights, g_weights;  ///< a block of rows of one head, [query][row][padded keys]
+};
+
+/// q, o [query][row][heads D]; kv [key][row][2 heads D]: the keys of all heads, then their values. o is written.
+template <class A>
+void attention_forward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
+                       const typename A::Real* kv, AttentionScratch<A>& scratch, typename A::Real* o);
+
+/// g_q is written, g_kv is added to.
+template <class A>
+void attention_backward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
+                        const typename A::Real* kv, const typename A::Real* g_o, AttentionScratch<A>& scratch,
+                        typename A::Real* g_q, typename A::Real* g_kv);
+
+}  // namespace isotrope

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "models/transip.hpp"
+
+#include "models/check_parameters.hpp"
+#include "models/framed.hpp"
+#include "models/transip_local.hpp"
+#include "models/transip_potential.hpp"
+
+namespace isotrope {
+namespace {
+
+template <class T>
+struct WholeWorkspace final : Workspace {
+  TokenGraph graph;
+  TransipArrays<Plain<T>> plain;
+  TransipArrays<WithTangent<T>> dual;
+  FullMixingArrays<Plain<T>> plain_mixing;
+  FullMixingArrays<WithTangent<T>> dual_mixing;
+  Buffer<T> weight_gradient{"isotrope::transip::weight_gradient"};
+  std::vector<std::array<int, TokenGraph::prefixes>> prefix_rows;  ///< [graphs]
+};
+
+/// Attention over all tokens of a molecule.
+template <class T>
+class WholeTransip final : public TransipPotential<T> {
+ public:
+  using TransipPotential<T>::TransipPotential;
+  std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<WholeWorkspace<T>>(); }
+
+  void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
+    auto& scratch = static_cast<WholeWorkspace<T>&>(workspace);
+    build(graph, scratch);
+    using A = Plain<T>;
+    FullMixing<A> mixing(this->mixing(info_.gradient_forces), scratch.graph, halo, scratch.plain_mixing);
+    TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces, false}, mixing, scratch.plain, nullptr);
+    pass.forward();
+    if (info_.gradient_forces) {
+      this->seed_energies(scratch.graph.atom, scratch.plain, [](T*) {});
+      pass.backward();
+    }
+    collect(graph, scratch, result);
+    if (info_.gradient_forces) collect_position_gradient(graph, halo, scratch, result);
+  }
+
+  void add_loss_gradient(const Graph& graph, const LossTangent& tangent, Workspace& workspace,
+                         std::span<double> gradient) const override {
+    auto& scratch = static_cast<WholeWorkspace<T>&>(workspace);
+    build(graph, scratch);
+    // Without a derivative of the energy in the loss, its own adjoint does: no duals.
+    if (tangent.position.empty()) {
+      add_gradient<Plain<T>>(graph, tangent, scratch, scratch.plain, scratch.plain_mixing, gradient);
+    } else {
+      scratch.graph.set_tangent(tangent.position);
+      add_gradient<WithTangent<T>>(graph, tangent, scratch, scratch.dual, scratch.dual_mixing, gradient);
+    }
+  }
+
+ private:
+  using TransipPotential<T>::info_;
+  using TransipPotential<T>::shape_;
+  using TransipPotential<T>::plan_;
+
+  void build(const Graph& graph, WholeWorkspace<T>& scratch) const {
+    for (const double volume : graph.volume)
+      require(volume == 0,
+              "the model ({}) sees a whole molecule and takes no periodic structure: its local variant does",
+              info_.architecture);
+    this->find_prefix_rows(graph, scratch.prefix_rows);
+    scratch.graph.build(graph, scratch.prefix_rows);
+  }
+
+  template <class A>
+  void add_gradient(const Graph& graph, const LossTangent& tangent, WholeWorkspace<T>& scratch,
+                    TransipArrays<A>& arrays, FullMixingArrays<A>& mixing_arrays, std::span<double> gradient) const {
+    NoHalo halo;
+    FullMixing<A> mixing(this->mixing(false), scratch.graph, halo, mixing_arrays);
+    TransipPass<A> pass(this->template constants<A>(), {!tangent.direct_forces.empty(), !tangent.latent.empty()},
+                        mixing, arrays, scratch.weight_gradient.zeros(plan_.plan.size()));
+    pass.forward();
+    this->seed_loss(graph, tangent, scratch.graph.atom, arrays, [](T*, long) {});
+    pass.backward();
+    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), gradient);
+  }
+
+  void collect(const Graph& graph, const WholeWorkspace<T>& scratch, Result& result) const {
+    const std::vector<int>& atom = scratch.graph.atom;
+    result.atom_energy.assign(graph.owned, 0);
+    result.dE_dr.clear();
+    result.direct_forces.assign(info_.direct_forces ? graph.owned : 0, Vec3{});
+    result.position_gradient.clear();
+    for_atom_rows(scratch.plain.energy.out, atom, 1, [&](const T* row, long t) {
+      result.atom_energy[atom[t]] = shape_.scale * static_cast<double>(row[0]);
+    });
+    if (info_.direct_forces) {
+      for_atom_rows(scratch.plain.force.out, atom, 3, [&](const T* row, long t) {
+        for (int k = 0; k < 3; ++k) result.direct_forces[atom[t]][k] = shape_.scale * static_cast<double>(row[k]);
+      });
+    }
+    this->collect_latent(atom, scratch.plain, graph.owned, result);
+  }
+
+  /// Every rank makes the exchange, with or without atoms.
+  void collect_position_gradient(const Graph& graph, Halo& halo, const WholeWorkspace<T>& scratch,
+                                 Result& result) const {
+    const Buffer<double>& g_x = scratch.plain_mixing.g_x;
+    std::vector<Vec3> prefix = scratch.graph.prefix_gradient(g_x);
+    StructureNumbers exchange(graph, prefix.at(0));
+    halo.forward(exchange);
+    result.position_gradient.assign(graph.owned, Vec3{});
+    scratch.graph.positions_to_host(g_x, prefix, result.position_gradient);
+  }
+};
+
+std::unique_ptr<Potential> make_whole_transip(const ModelRecord& record, const TransipShape& shape,
+                                              const std::vector<double>& frequencies, Precision precision) {
+  const auto backbone = [&]() -> std::unique_ptr<Potential> {
+    if (precision == Precision::single_precision)
+      return std::make_unique<WholeTransip<float>>(record, shape, frequencies);
+    return std::make_unique<WholeTransip<double>>(record, shape, frequencies);
+  };
+  return shape.frames ? average_over_frames(backbone(), *shape.frames, shape.frame_gap) : backbone();
+}
+
+}  // namespace
+
+std::unique_ptr<Potential> make_transip(const ModelRecord& record, Precision precision) {
+  const TransipShape shape =
+      TransipShape::from(record.hyperparameters, static_cast<int>(record.elements.size()), record.cutoff);
+  check_parameters(record.parameters, declare_parameters(shape));
+  const auto table = record.tables.find("rotary.frequencies");
+  require(table != record.tables.end() && static_cast<int>(table->second.values.size()) == shape.frequencies,
+          "model: expected the table rotary.frequencies of {} numbers", shape.frequencies);
+  const auto& frequencies = table->second.values;
+  return shape.cutoff > 0 ? make_local_transip(record, shape, frequencies, precision)
+                          : make_whole_transip(record, shape, frequencies, precision);
+}
+
+}  // namespace isotrope

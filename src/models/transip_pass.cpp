@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+#include "models/transip_pass.hpp"
+
+#include "layers/channels.hpp"
+#include "layers/linear.hpp"
+#include "layers/radial_mlp.hpp"
+#include "layers/rms_norm.hpp"
+
+namespace isotrope {
+namespace {
+
+template <class A>
+struct Embed {
+  using T = typename A::Real;
+  int pad;
+  const int* row;
+  const T* table;
+  T* x;
+  KOKKOS_FUNCTION void operator()(int i, int b) const {
+    const Lane<T> e = load_lane(table + static_cast<long>(row[i]) * pad + b * lane_width<T>);
+    A::store(x + static_cast<long>(i) * pad * A::rows + b * lane_width<T>, pad, plus<T>(A::zero(), e));
+  }
+};
+
+template <class A>
+struct EmbedBackward {
+  using T = typename A::Real;
+  int pad;
+  const int* row;
+  const T* g;
+  T* weight_gradient;
+  KOKKOS_FUNCTION void operator()(int i, int b) const {
+    const auto sum = A::load(g + static_cast<long>(i) * pad * A::rows + b * lane_width<T>, pad);
+    add_weight_gradient<A>(weight_gradient + static_cast<long>(row[i]) * pad + b * lane_width<T>, sum);
+  }
+};
+
+template <class T>
+struct Copy {
+  const T* from;
+  T* to;
+  KOKKOS_FUNCTION void operator()(long i) const { to[i] = from[i]; }
+};
+template <class T>
+struct Add {
+  const T* from;
+  T* to;
+  KOKKOS_FUNCTION void operator()(long i) const { to[i] += from[i]; }
+};
+
+}  // namespace
+
+template <class A>
+TransipPass<A>::TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing,
+                            TransipArrays<A>& arrays, T* weight_gradient)
+    : c_(constants),
+      purpose_(purpose),
+      mixing_(mixing),
+      arrays_(arrays),
+      weight_gradient_(weight_gradient),
+      tokens_(mixing.tokens()) {
+  arrays_.layers.resize(c_.shape->layers);
+}
+
+template <class A>
+void TransipPass<A>::forward() {
+  mixing_.begin_forward();
+  embed();
+  for (int t = 0; t < c_.shape->layers; ++t) {
+    attend(t);
+    transform(t);
+  }
+  norm(c_.plan->norm, arrays_.x, arrays_.y);
+  read_out(c_.plan->energy, arrays_.energy);
+  if (purpose_.forces) read_out(c_.plan->force, arrays_.force);
+}
+
+template <class A>
+void TransipPass<A>::backward() {
+  const long size = tokens_ * c_.plan->pad * A::rows;
+  arrays_.g_y.zeros(size);
+  arrays_.g.zeros(size);
+  mixing_.begin_backward();
+  read_out_backward(c_.plan->energy, arrays_.energy);
+  if (purpose_.forces) read_out_backward(c_.plan->force, arrays_.force);
+  if (purpose_.latent)
+    for_each("isotrope::transip_latent_seed", size, Add<T>{arrays_.g_latent.data(), arrays_.g_y.data()});
+  norm_backward(c_.plan->norm, arrays_.x);
+  for (int t = c_.shape->layers - 1; t >= 0; --t) {
+    transform_backward(t);
+    attend_backward(t);
+  }
+  mixing_.end_backward();
+  if (weight_gradient_) embed_backward();
+}
+
+template <class A>
+void TransipPass<A>::embed() {
+  const int pad = c_.plan->pad;
+  for_channels("isotrope::transip_embed", tokens_, pad / lane_width<T>,
+               Embed<A>{pad, mixing_.row(), c_.weights + c_.plan->embedding, reserve(arrays_.layers[0].x, pad)});
+}
+
+template <class A>
+void TransipPass<A>::embed_backward() {
+  const int pad = c_.plan->pad;
+  for_channels("isotrope::transip_embed_backward", tokens_, pad / lane_width<T>,
+               EmbedBackward<A>{pad, mixing_.row(), arrays_.g.data(), gradient_at(c_.plan->embedding)});
+}
+
+/// mid = x + (attention of norm(x)) W.
+template <class A>
+void TransipPass<A>::attend(int t) {
+  const TransipLayer& w = c_.plan->layers[t];
+  Layer& a = arrays_.layers[t];
+  const int pad = c_.plan->pad, width = c_.plan->heads.width();
+  norm(w.attention_norm, a.x, a.y);
+  T *q = reserve(a.q, width), *kv = a.kv.reserve(mixing_.keys() * 2 * width * A::rows);
+  linear_forward<A>(c_.weights, w.query, tokens_, a.y.data(), pad, 0, q, width);
+  linear_forward<A>(c_.weights, w.key_value, tokens_, a.y.data(), pad, 0, kv, 2 * width);
+  mixing_.forward(t, q, a.kv, reserve(a.o, width));
+  copy(a.x.data(), reserve(a.mid, pad));
+  linear_forward<A>(c_.weights, w.output, tokens_, a.o.data(), width, 1, a.mid.data(), pad);
+}
+
+/// g: from the adjoint of mid to that of x.
+template <class A>
+void TransipPass<A>::attend_backward(int t) {
+  const TransipLayer& w = c_.plan->layers[t];
+  Layer& a = arrays_.layers[t];
+  const int pad = c_.plan->pad, width = c_.plan->heads.width();
+  linear_weight_gradient<A>(w.output, tokens_, a.o.data(), width, arrays_.g.data(), pad, weight_gradient_);
+  T* g_o = reserve(arrays_.g_hidden, width);
+  linear_backward<A>(c_.weights, w.output, tokens_, arrays_.g.data(), pad, 0, g_o, width);
+  T *g_q = reserve(arrays_.g_q, width), *g_kv = arrays_.g_kv.zeros(mixing_.keys() * 2 * width * A::rows);
+  mixing_.backward(t, a.q.data(), a.kv.data(), g_o, g_q, arrays_.g_kv);
+  linear_weight_gradient<A>(w.query, tokens_, a.y.data(), pad, g_q, width, weight_gradient_);
+  linear_weight_gradient<A>(w.key_value, tokens_, a.y.data(), pad, g_kv, 2 * width, weight_gradient_);
+  linear_backward<A>(c_.weights, w.query, tokens_, g_q, width, 0, arrays_.g_y.data(), pad);
+  linear_backward<A>(c_.weights, w.key_value, tokens_, g_kv, 2 * width, 1, arrays_.g_y.data(), pad);
+  norm_backward(w.attention_norm, a.x);
+}
+
+/// x of the next layer = mid + silu(norm(mid) W0) W1.
+template <class A>
+void TransipPass<A>::transform(int t) {
+  const TransipLayer& w = c_.plan->layers[t];
+  Layer& a = arrays_.layers[t];
+  const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
+  norm(w.network_norm, a.mid, a.mid_y);
+  T *before = reserve(a.before, hidden), *after = reserve(a.after, hidden);
+  linear_forward<A>(c_.weights, w.network[0], tokens_, a.mid_y.data(), pad, 0, before, hidden);
+  activate<A>(tokens_, hidden, 1, before, after);
+  T* x = reserve(output_of(t), pad);
+  copy(a.mid.data(), x);
+  linear_forward<A>(c_.weights, w.network[1], tokens_, after, hidden, 1, x, pad);
+}
+
+/// g: from the adjoint of what comes out of the layer to that of mid.
+template <class A>
+void TransipPass<A>::transform_backward(int t) {
+  const TransipLayer& w = c_.plan->layers[t];
+  Layer& a = arrays_.layers[t];
+  const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
+  linear_weight_gradient<A>(w.network[1], tokens_, a.after.data(), hidden, arrays_.g.data(), pad, weight_gradient_);
+  T* g_hidden = reserve(arrays_.g_hidden, hidden);
+  linear_backward<A>(c_.weights, w.network[1], tokens_, arrays_.g.data(), pad, 0, g_hidden, hidden);
+  activate_backward<A>(tokens_, hidden, 1, a.before.data(), g_hidden, g_hidden);
+  linear_weight_gradient<A>(w.network[0], tokens_, a.mid_y.data(), pad, g_hidden, hidden, weight_gradient_);
+  linear_backward<A>(c_.weights, w.network[0], tokens_, g_hidden, hidden, 0, arrays_.g_y.data(), pad);
+  norm_backward(w.network_norm, a.mid);
+}
+
+/// out = silu(y W0) W1.
+template <class A>
+void TransipPass<A>::read_out(const Matrix (&network)[2], Head& head) {
+  const int pad = c_.plan->pad;
+  T *before = reserve(head.before, pad), *after = reserve(head.after, pad);
+  linear_forward<A>(c_.weights, network[0], tokens_, arrays_.y.data(), pad, 0, before, pad);
+  activate<A>(tokens_, pad, 1, before, after);
+  linear_forward<A>(c_.weights, network[1], tokens_, after, pad, 0, reserve(head.out, network[1].out), network[1].out);
+}
+
+/// Adds to g_y.
+template <class A>
+void TransipPass<A>::read_out_backward(const Matrix (&network)[2], Head& head) {
+  const int pad = c_.plan->pad, width = network[1].out;
+  linear_weight_gradient<A>(network[1], tokens_, head.after.data(), pad, head.g_out.data(), width, weight_gradient_);
+  T* g_hidden = reserve(arrays_.g_hidden, pad);
+  linear_backward<A>(c_.weights, network[1], tokens_, head.g_out.data(), width, 0, g_hidden, pad);
+  activate_backward<A>(tokens_, pad, 1, head.before.data(), g_hidden, g_hidden);
+  linear_weight_gradient<A>(network[0], tokens_, arrays_.y.data(), pad, g_hidden, pad, weight_gradient_);
+  linear_backward<A>(c_.weights, network[0], tokens_, g_hidden, pad, 1, arrays_.g_y.data(), pad);
+}
+
+template <class A>
+void TransipPass<A>::copy(const T* from, T* to) {
+  for_each("isotrope::transip_copy", tokens_ * c_.plan->pad * A::rows, Copy<T>{from, to});
+}
+
+template <class A>
+void TransipPass<A>::norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y) {
+  const int pad = c_.plan->pad;
+  rms_norm<A>(tokens_, c_.shape->width, pad, c_.weights + gain, x.data(), reserve(y, pad));
+}
+
+/// g += the adjoint of x, from g_y.
+template <class A>
+void TransipPass<A>::norm_backward(std::size_t gain, const Buffer<T>& x) {
+  rms_norm_backward<A>(tokens_, c_.shape->width, c_.plan->pad, c_.weights + gain, x.data(), arrays_.g_y.data(),
+                       arrays_.g.data(), gradient_at(gain));
+}
+
+template class TransipPass<Plain<float>>;
+template class TransipPass<Plain<double>>;
+template class TransipPass<WithTangent<float>>;
+template class TransipPass<WithTangent<double>>;
+
+}  // namespace isotrope

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <vector>
+
+#include "models/transip_mixing.hpp"
+#include "models/transip_weights.hpp"
+
+namespace isotrope {
+
+/// Arrays of one pass over a batch, plain or with tangents; they grow and are reused. Rows are [token][row][pad].
+template <class A>
+struct TransipArrays {
+  using T = typename A::Real;
+  struct Layer {
+    Buffer<T> x, y, q, kv, o;  ///< before the layer, normed; heads; what attention gives
+    Buffer<T> mid, mid_y;      ///< between attention and network, normed
+    Buffer<T> before, after;   ///< the activation of the network
+  };
+  struct Head {
+    Buffer<T> before, after, out, g_out;
+  };
+  std::vector<Layer> layers;
+  Buffer<T> x, y;  ///< after the last layer, normed
+  Head energy, force;
+  Buffer<T> g, g_y, g_q, g_kv, g_hidden;
+  Buffer<T> g_latent;  ///< [token][row][pad] seed of the adjoint of y, where asked for
+};
+
+/// One pass of TransIP over a batch: forward and its adjoint, written once for plain numbers (energies and dE/dx, or
+/// the adjoint of a loss) and for duals (whose adjoint gives dL/d(parameters), docs/theory.md).
+template <class A>
+class TransipPass {
+ public:
+  using T = typename A::Real;
+  struct Constants {
+    const TransipShape* shape;
+    const TransipWeights* plan;
+    const T* weights;  ///< prepared
+  };
+  /// What the adjoint starts from: seeds lie in energy.g_out and, where wanted, in force.g_out and g_latent.
+  struct Purpose {
+    bool forces = false;  ///< direct forces are computed
+    bool latent = false;  ///< g_latent is read
+  };
+  TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing, TransipArrays<A>& arrays,
+              T* weight_gradient);
+
+  void forward();
+  void backward();
+
+ private:
+  using Layer = typename TransipArrays<A>::Layer;
+  using Head = typename TransipArrays<A>::Head;
+
+  void embed();
+  void embed_backward();
+  void attend(int t);
+  void attend_backward(int t);
+  void transform(int t);
+  void transform_backward(int t);
+  void read_out(const Matrix (&network)[2], Head& head);
+  void read_out_backward(const Matrix (&network)[2], Head& head);
+
+  T* reserve(Buffer<T>& buffer, int width) { return buffer.reserve(tokens_ * width * A::rows); }
+  T* gradient_at(std::size_t at) const { return weight_gradient_ ? weight_gradient_ + at : nullptr; }
+  /// What comes out of layer t, the input of the next.
+  Buffer<T>& output_of(int t) { return t + 1 == c_.shape->layers ? arrays_.x : arrays_.layers[t + 1].x; }
+  void copy(const T* from, T* to);
+  void norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y);
+  void norm_backward(std::size_t gain, const Buffer<T>& x);
+
+  Constants c_;
+  Purpose purpose_;
+  TokenMixing<A>& mixing_;
+  TransipArrays<A>& arrays_;
+  T* weight_gradient_;
+  long tokens_;
+};
+
+}  // namespace isotrope

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <vector>
+
+#include "layers/weights.hpp"
+#include "models/transip_shape.hpp"
+
+namespace isotrope {
+
+/// Where the prepared weights of a layer lie. Features are padded to lanes, of heads each half.
+struct TransipLayer {
+  std::size_t attention_norm = 0, network_norm = 0;  ///< [pad]
+  Matrix query, key_value, output;
+  Matrix network[2];
+};
+
+struct TransipWeights {
+  WeightPlan plan;
+  int pad = 0, hidden_pad = 0;
+  HeadShape heads;            ///< as stored
+  std::size_t embedding = 0;  ///< [elements, charges, multiplicities][pad]
+  std::vector<TransipLayer> layers;
+  std::size_t norm = 0;  ///< [pad]
+  Matrix energy[2], force[2];
+};
+
+/// T: the precision, which sets the padding.
+template <class T>
+TransipWeights plan_weights(const TransipShape& shape, const Parameters& parameters);
+
+}  // namespace isotrope
