@@ -12,13 +12,12 @@ A model saved in float32 keeps its float32 constants (harmonics couplings inside
 computes in double: expect agreement to about 1e-6 then, and to rounding for a model saved in float64.
 """
 import argparse
-import json
 import os
 import sys
 
-import h5py
+import model_file
 import numpy as np
-import xxhash
+from model_file import Unsupported
 
 import mace  # noqa: F401  before e3nn: it lets torch load e3nn's constants
 import torch
@@ -35,10 +34,6 @@ ADDITIONS = {
     "embedding_readout": "embedding readout (use_embedding_readout)",
 }
 SMALLEST_COUPLING = 1e-13  # couplings are of order one; below is rounding of a zero
-
-
-class Unsupported(Exception):
-    """The model has a feature that the model file cannot express."""
 
 
 # ---- what can be converted ---------------------------------------------------------------------------------------
@@ -309,47 +304,8 @@ def export(model, path, training=None):
 
 
 def write(path, hyper, elements, atomic_energies, cutoff, params, table, training):
-    """Writes a model file of architecture mace, by way of a temporary. Returns the content hash."""
-    text = json.dumps(hyper)
-    digest = content_hash(text, elements, atomic_energies, cutoff, params, table)
-    temporary = f"{path}.tmp"
-    with h5py.File(temporary, "w") as file:
-        file.attrs["format"] = "isotrope-model"
-        file.attrs["format_version"] = np.int32(1)
-        file.attrs["architecture"] = "mace"
-        file.attrs["hyperparameters"] = text
-        file.attrs["training"] = json.dumps(training)
-        file.attrs["content_hash"] = digest
-        file["elements"] = np.asarray(elements, np.int32)
-        file["atomic_energies"] = np.asarray(atomic_energies, float)
-        file["cutoff"] = float(cutoff)
-        group = file.create_group("parameters", track_order=True)
-        for name, values in params:
-            dataset(group, name, values)
-        group = file.create_group("tables")
-        for name in sorted(table):
-            dataset(group, name, table[name])
-    os.replace(temporary, path)
-    return digest
-
-
-def dataset(group, name, values):
-    compress = {"compression": "gzip", "shuffle": True} if values.size > 200 else {}
-    group.create_dataset(name, data=np.asarray(values, np.float64), **compress)
-
-
-def content_hash(text, elements, atomic_energies, cutoff, params, table):
-    """XXH64 (seed 0) over everything that the model computes with, in the order of docs/model-format.md."""
-    state = xxhash.xxh64(seed=0)
-    state.update(b"mace")
-    state.update(text.encode())
-    state.update(np.asarray(elements, "<i4").tobytes())
-    state.update(np.asarray(atomic_energies, "<f8").tobytes())
-    state.update(np.asarray(cutoff, "<f8").tobytes())
-    for name, values in [*params, *sorted(table.items())]:
-        state.update(name.encode())
-        state.update(np.asarray(values, "<f8").tobytes())
-    return state.hexdigest()
+    """Writes a model file of architecture mace. Returns the content hash."""
+    return model_file.write(path, "mace", hyper, elements, atomic_energies, cutoff, params, table, training)
 
 
 def main():

@@ -127,7 +127,7 @@ void expect_adjoint(double tolerance) {
 
   const auto stored = store_numbers<Plain<T>>({adjoint, {}});
   std::vector<double> gradient(parameters.size(), 1);  // added to
-  plan.add_gradient<T>(stored, gradient);
+  plan.add_gradient<T>(stored, parameters, gradient);
   const std::vector<double> ones(parameters.size(), 1);
   EXPECT_LE(std::abs(dot(w, adjoint) - dot(parameters, sum(gradient, -1, ones))), 100 * tolerance);
 }

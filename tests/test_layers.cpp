@@ -199,7 +199,9 @@ struct EmbeddingCase : LayerCase {
     }
     return r;
   }
-  BesselBasis basis() const { return {count, power, cutoff, frequencies.data()}; }
+  BesselBasis basis() const {
+    return BesselBasis::orthonormal(count, Envelope::polynomial(power, cutoff), frequencies.data());
+  }
   template <class A>
   static Shape radial() {
     return {{edges, {{count, count}}}};
@@ -209,7 +211,7 @@ struct EmbeddingCase : LayerCase {
     const auto r = to_device("r", x.v), dr = to_device("dr", x.t);
     const auto values = poisoned<A>(radial<A>());
     const View<typename A::Num> y("y", edges * harmonics);
-    embed_edges<A>(basis(), l_max, -1, edges, r.data(), dr.data(), values.data(), y.data());
+    embed_edges<A>(basis(), {l_max, -1, false}, edges, r.data(), dr.data(), values.data(), y.data());
     Numbers out = read<A>(radial<A>(), values);
     append(out, read_numbers<A>(y));
     return out;
@@ -221,8 +223,8 @@ struct EmbeddingCase : LayerCase {
     const auto g_y = store_numbers<A>(part(gy, edges * count, edges * harmonics));
     const View<double> g_r("g_r", 3 * edges);
     if constexpr (!A::dual) {
-      embed_edges_backward<typename A::Real>(basis(), l_max, -1, edges, r.data(), g_radial.data(), g_y.data(), nullptr,
-                                             g_r.data());
+      embed_edges_backward<typename A::Real>(basis(), {l_max, -1, false}, edges, r.data(), g_radial.data(), g_y.data(),
+                                             nullptr, g_r.data());
     }
     return read_numbers<Plain<double>>(g_r);
   }
@@ -254,15 +256,15 @@ TEST(Layers, RadialBasisIsTheFormulaAndVanishesAtTheCutoff) {
 /// Value, slope and curvature go to zero like (1 - r/rc)^3.
 TEST(Layers, EnvelopeIsSmoothAtTheCutoff) {
   for (const int power : {2, 5, 6}) {
-    const BesselBasis basis{1, power, 4.0, nullptr};
+    const Envelope envelope = Envelope::polynomial(power, 4.0);
     for (const double gap : {1e-2, 1e-3}) {
-      const Dual<double> u = basis.envelope(Dual<double>{4.0 - gap, 1});
+      const Dual<double> u = envelope(Dual<double>{4.0 - gap, 1});
       EXPECT_LE(std::abs(u.v), power * power * power * std::pow(gap / 4, 3));
       EXPECT_LE(std::abs(u.t), power * power * power * std::pow(gap / 4, 2));
     }
-    EXPECT_EQ(basis.envelope(4.0), 0);
-    EXPECT_EQ(basis.envelope(5.0), 0);
-    EXPECT_GT(basis.envelope(3.0), 0);
+    EXPECT_EQ(envelope(4.0), 0);
+    EXPECT_EQ(envelope(5.0), 0);
+    EXPECT_GT(envelope(3.0), 0);
   }
 }
 

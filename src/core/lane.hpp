@@ -148,6 +148,12 @@ KOKKOS_INLINE_FUNCTION Dual<X> sin(const Dual<X>& a) {
   using std::sin;
   return {sin(a.v), cos(a.v) * a.t};
 }
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> cos(const Dual<X>& a) {
+  using std::cos;
+  using std::sin;
+  return {cos(a.v), -(sin(a.v) * a.t)};
+}
 
 /// What a kernel template is instantiated for: the stored number, the number of an edge or atom, the lane of channels,
 /// and how many rows an array keeps per lane (a dual's tangent row follows its value row, so lanes stay contiguous and

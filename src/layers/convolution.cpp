@@ -17,7 +17,7 @@ std::vector<ConvolutionPath> natural_parity_paths(const Layout& in, int l_max) {
     for (int b = 0; b < in.count; ++b) {
       const int l1 = in.block[b].l;
       for (int l2 = std::abs(l1 - l3); l2 <= std::min(l_max, l1 + l3); ++l2) {
-        if ((l1 + l2 + l3) % 2 == 0) paths.push_back({b, l1, l2, l3});
+        if ((l1 + l2 + l3) % 2 == 0) paths.push_back({b, l1, l2, l3, l3});
       }
     }
   }
@@ -26,18 +26,23 @@ std::vector<ConvolutionPath> natural_parity_paths(const Layout& in, int l_max) {
 
 }  // namespace
 
-Convolution::Convolution(const Layout& in, int l_max) : paths(natural_parity_paths(in, l_max)) {
-  require(l_max <= l_limit, "l_max is {}: this build convolves up to l = {}", l_max, l_limit);
+Convolution::Convolution(const Layout& in, int l_max) : Convolution(in, natural_parity_paths(in, l_max), l_max + 1) {}
+
+Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, int out_blocks)
+    : paths(std::move(wanted)) {
   std::vector<int> entry_begin{0}, entry_harmonic;
   std::vector<double> entry_value;
-  std::vector<int> pads(l_max + 1, 0), muls(l_max + 1, 0);
+  std::vector<int> pads(out_blocks, 0), muls(out_blocks, 0), ls(out_blocks, 0);
   for (ConvolutionPath& p : paths) {
-    p.out_block = p.l3;
-    p.out_channel = pads[p.l3];
+    require(std::max({p.l1, p.l2, p.l3}) <= l_limit, "l_max is {}: this build convolves up to l = {}",
+            std::max({p.l1, p.l2, p.l3}), l_limit);
+    ls[p.out_block] = p.l3;
+    p.channels = in.block[p.in_block].mul;
+    p.out_channel = pads[p.out_block];
     p.weight = weights;
     p.coupling = couplings;
-    pads[p.l3] += in.block[p.in_block].pad;
-    muls[p.l3] += in.block[p.in_block].mul;
+    pads[p.out_block] += in.block[p.in_block].pad;
+    muls[p.out_block] += in.block[p.in_block].mul;
     weights += in.block[p.in_block].pad;
     const int d1 = 2 * p.l1 + 1, d2 = 2 * p.l2 + 1, d3 = 2 * p.l3 + 1;
     couplings += d1 * d3;
@@ -54,8 +59,12 @@ Convolution::Convolution(const Layout& in, int l_max) : paths(natural_parity_pat
       }
     }
   }
-  for (int l3 = 0; l3 <= l_max; ++l3) out.add(l3, muls[l3], pads[l3]);
-  couplings_are_harmonics = in.count == 1 && in.block[0].l == 0;
+  for (int b = 0; b < out_blocks; ++b) out.add(ls[b], muls[b], pads[b]);
+  bool in_order = true;
+  for (std::size_t k = 0; k < paths.size(); ++k) {
+    in_order = in_order && paths[k].l1 == 0 && paths[k].l2 == static_cast<int>(k);
+  }
+  couplings_are_harmonics = in_order;
   begin = to_device("isotrope::convolution::begin", entry_begin);
   harmonic = to_device("isotrope::convolution::harmonic", entry_harmonic);
   value = to_device("isotrope::convolution::value", entry_value);

@@ -8,10 +8,11 @@ namespace isotrope {
 
 /// One coupling (l1 of the sender, l2 of the harmonics -> l3 of the message).
 struct ConvolutionPath {
-  int in_block = 0, l1 = 0, l2 = 0, l3 = 0;
-  int out_block = 0, out_channel = 0;  ///< where its channels start in the message block
-  int weight = 0;                      ///< where its channels start in a row of radial weights
-  int coupling = 0;                    ///< where its (2 l3 + 1) x (2 l1 + 1) matrix starts in a row of couplings
+  int in_block = 0, l1 = 0, l2 = 0, l3 = 0, out_block = 0;
+  int channels = 0;     ///< of the sender block, without padding
+  int out_channel = 0;  ///< where its channels start in the message block
+  int weight = 0;       ///< where its channels start in a row of radial weights
+  int coupling = 0;     ///< where its (2 l3 + 1) x (2 l1 + 1) matrix starts in a row of couplings
 };
 
 /// The tensor-product convolution of NequIP and MACE: message_i = sum over edges of R(r) * C(l1 l2 l3) h_j Y(r_ij),
@@ -21,11 +22,13 @@ struct ConvolutionPath {
 struct Convolution {
   static constexpr int l_limit = 3;
 
-  /// Couplings of all (l1 of `in`, l2 <= l_max) with natural parity and l3 <= l_max, sorted by (l3, l1, l2); factor
-  /// sqrt(2 l3 + 1) times the 3j symbol.
+  /// Couplings of all (l1 of `in`, l2 <= l_max) with natural parity and l3 <= l_max, sorted by (l3, l1, l2).
   Convolution(const Layout& in, int l_max);
+  /// The paths asked for: their blocks and l's are read, the rest is filled in. Those to one message block stand
+  /// together; `out_blocks` of these there are. The factor is sqrt(2 l3 + 1) times the 3j symbol.
+  Convolution(const Layout& in, std::vector<ConvolutionPath> paths, int out_blocks);
 
-  Layout out;  ///< per l3 the paths side by side
+  Layout out;  ///< per message block the paths side by side
   std::vector<ConvolutionPath> paths;
   int weights = 0;                       ///< stored numbers of a row of radial weights
   int couplings = 0;                     ///< numbers of a row of couplings

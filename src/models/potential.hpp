@@ -10,6 +10,7 @@
 #include "core/vec3.hpp"
 #include "geometry/graph.hpp"
 #include "layers/halo.hpp"
+#include "layers/table_report.hpp"
 #include "models/model_record.hpp"
 
 namespace isotrope {
@@ -31,12 +32,6 @@ struct PotentialInfo {
 class Workspace {
  public:
   virtual ~Workspace() = default;
-};
-
-/// How close tabulated radial functions are to the networks that they stand for.
-struct TableReport {
-  int knots = 0;                            ///< of the largest table
-  double value_error = 0, slope_error = 0;  ///< largest, relative to the largest value and slope
 };
 
 /// What inference in single precision uses unless it is told otherwise: well below the rounding of the network.

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "models/mace.hpp"
+#include "models/nequip.hpp"
 #include "models/potential.hpp"
 
 namespace isotrope {
@@ -17,7 +18,8 @@ struct Architecture {
 
 /// Here an architecture is added.
 const std::map<std::string, Architecture>& registry() {
-  static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}}};
+  static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}},
+                                                         {"nequip", {create_nequip, make_nequip}}};
   return known;
 }
 

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "layers/edge_stream.hpp"
+
+#include <algorithm>
+
+namespace isotrope {
+
+template <class A>
+EdgeStream<A>::EdgeStream(const EdgeModel<T>& model, DeviceGraph& graph, EdgeArrays<A>& arrays,
+                          bool basis_gradient_wanted)
+    : m_(model), graph_(graph), arrays_(arrays), basis_gradient_wanted_(!A::dual || basis_gradient_wanted) {
+  arrays_.layers.resize(m_.layers.size());
+  split_into_chunks();
+}
+
+template <class A>
+void EdgeStream<A>::split_into_chunks() {
+  long widest = 1;
+  for (const auto& layer : m_.layers) widest = std::max<long>(widest, layer.convolution->weights * A::rows);
+  const long most_edges = (tabulated() ? arrays_.most_tabulated : arrays_.most_numbers) / widest;
+  arrays_.chunks.clear();
+  int begin = 0;
+  while (begin < graph_.rows) {
+    int end = begin + 1;
+    while (end < graph_.rows && graph_.host_first[end + 1] - graph_.host_first[begin] <= most_edges) ++end;
+    arrays_.chunks.push_back({begin, end, graph_.host_first[begin], graph_.host_first[end]});
+    begin = end;
+  }
+}
+
+template <class A>
+void EdgeStream<A>::embed() {
+  embed_edges<A>(m_.basis, m_.harmonics, graph_.edges, graph_.r.data(), graph_.dr.data(),
+                 arrays_.radial.reserve(graph_.edges * m_.basis.count * A::rows),
+                 arrays_.harmonics.reserve(graph_.edges * m_.harmonics.count()));
+}
+
+template <class A>
+void EdgeStream<A>::start_backward() {
+  if (basis_gradient_wanted_) arrays_.g_radial.zeros(graph_.edges * m_.basis.count * A::rows);
+  if constexpr (!A::dual) {
+    arrays_.g_harmonics.zeros(graph_.edges * m_.harmonics.count());
+    if (tabulated()) arrays_.g_length.zeros(graph_.edges);
+  }
+}
+
+template <class A>
+void EdgeStream<A>::radial_and_couplings(int t, const EdgeChunk& chunk) {
+  const auto& layer = m_.layers[t];
+  auto& arrays = arrays_.layers[t];
+  const long edges = chunk.edge_end - chunk.edge_begin;
+  T* weights = arrays.weights.reserve(edges * layer.convolution->weights * A::rows);
+  if (tabulated()) {
+    (*m_.tables)[t]->evaluate(edges, graph_.r.data() + 3 * chunk.edge_begin, weights);
+  } else {
+    const T* basis = arrays_.radial.data() + chunk.edge_begin * m_.basis.count * A::rows;
+    layer.radial->template forward<A>(m_.weights, edges, basis, arrays.radial, weights);
+  }
+  if (!couplings_are_harmonics(*layer.convolution)) {
+    couple<A>(*layer.convolution, edges, m_.harmonics.count(),
+              arrays_.harmonics.data() + chunk.edge_begin * m_.harmonics.count(),
+              arrays.couplings.reserve(edges * layer.convolution->couplings));
+  }
+}
+
+template <class A>
+EdgeBatch<A> EdgeStream<A>::batch(int t, const EdgeChunk& chunk) const {
+  const Convolution& convolution = *m_.layers[t].convolution;
+  const auto& arrays = arrays_.layers[t];
+  EdgeBatch<A> batch{chunk.row_begin, chunk.row_end,       chunk.edge_begin,
+                     chunk.edge_end,  graph_.first.data(), graph_.sender.data()};
+  batch.couplings = couplings_are_harmonics(convolution)
+                        ? arrays_.harmonics.data() + chunk.edge_begin * convolution.couplings
+                        : arrays.couplings.data();
+  batch.weights = arrays.weights.data();
+  return batch;
+}
+
+template <class A>
+void EdgeStream<A>::convolve(int t, const Features<A>& senders, const Features<A>& messages) {
+  for (const EdgeChunk& chunk : arrays_.chunks) {
+    radial_and_couplings(t, chunk);
+    isotrope::convolve<A>(*m_.layers[t].convolution, batch(t, chunk), senders, messages);
+  }
+}
+
+template <class A>
+void EdgeStream<A>::convolve_backward(int t, const Features<A>& senders, const Features<A>& g_messages,
+                                      const Features<A>& g_senders, T* weight_gradient) {
+  const auto& layer = m_.layers[t];
+  const Convolution& convolution = *layer.convolution;
+  auto& arrays = arrays_.layers[t];
+  const int harmonics = m_.harmonics.count(), count = m_.basis.count;
+  for (const EdgeChunk& chunk : arrays_.chunks) {
+    const long edges = chunk.edge_end - chunk.edge_begin;
+    if (arrays_.chunks.size() > 1) radial_and_couplings(t, chunk);
+    T* g_couplings = A::dual ? nullptr : arrays_.g_couplings.reserve(edges * convolution.couplings);
+    isotrope::convolve_backward<A>(convolution, batch(t, chunk), senders, g_messages, g_senders, g_couplings);
+    if constexpr (!A::dual) {
+      couple_backward<T>(convolution, edges, harmonics, g_couplings,
+                         arrays_.g_harmonics.data() + chunk.edge_begin * harmonics);
+    }
+    if (tabulated()) {
+      (*m_.tables)[t]->backward(edges, graph_.r.data() + 3 * chunk.edge_begin, arrays.weights.data(),
+                                arrays_.g_length.data() + chunk.edge_begin);
+    } else {
+      const long at = chunk.edge_begin * count * A::rows;
+      layer.radial->template backward<A>(
+          m_.weights, edges, arrays_.radial.data() + at, arrays.radial, arrays.weights.data(),
+          basis_gradient_wanted_ ? arrays_.g_radial.data() + at : nullptr, weight_gradient);
+    }
+  }
+}
+
+template <class A>
+void EdgeStream<A>::finish_backward() {
+  if constexpr (!A::dual) {
+    embed_edges_backward<T>(m_.basis, m_.harmonics, graph_.edges, graph_.r.data(), arrays_.g_radial.data(),
+                            arrays_.g_harmonics.data(), tabulated() ? arrays_.g_length.data() : nullptr,
+                            arrays_.g_r.reserve(3 * graph_.edges));
+  }
+}
+
+template class EdgeStream<Plain<float>>;
+template class EdgeStream<Plain<double>>;
+template class EdgeStream<WithTangent<float>>;
+template class EdgeStream<WithTangent<double>>;
+
+}  // namespace isotrope
