@@ -31,10 +31,18 @@ Layout sender_layout(int L) {
 
 struct Problem {
   int L, l_max;
+  bool odd = false;  ///< also couplings of odd l1 + l2 + l3
   int harmonics() const { return (l_max + 1) * (l_max + 1); }
   template <class A>
   Convolution convolution() const {
-    return {sender_layout<A>(L), l_max};
+    if (!odd) return {sender_layout<A>(L), l_max};
+    std::vector<ConvolutionPath> paths;
+    for (int l3 = 0; l3 <= l_max; ++l3) {
+      for (int l1 = 0; l1 <= L; ++l1) {
+        for (int l2 = std::abs(l1 - l3); l2 <= std::min(l_max, l1 + l3); ++l2) paths.push_back({l1, l1, l2, l3, l3});
+      }
+    }
+    return {sender_layout<A>(L), paths, l_max + 1};
   }
   template <class A>
   Shape features() const {
@@ -92,7 +100,7 @@ struct Batch {
 struct ConvolutionCase : LayerCase {
   Problem problem;
   long n_features, n_radial, n_couplings;
-  ConvolutionCase(int L, int l_max) : problem{L, l_max} {
+  ConvolutionCase(int L, int l_max, bool odd = false) : problem{L, l_max, odd} {
     using A = Plain<double>;
     n_features = live_size(problem.features<A>());
     n_radial = live_size(problem.radial<A>());
@@ -140,6 +148,7 @@ TEST(Convolution, Derivatives) {
       check_layer(ConvolutionCase(L, l_max));
     }
   }
+  check_layer(ConvolutionCase(2, 3, true));
 }
 
 struct CoupleCase : LayerCase {
@@ -242,8 +251,8 @@ std::vector<double> by_loops(const Problem& problem, const Inputs& in) {
     std::vector<Path> paths;
     long width = 0;
     for (int l1 = 0; l1 <= problem.L; ++l1) {
-      for (int l2 = std::abs(l1 - l3); l2 <= std::min(problem.l_max, l1 + l3); l2 += 2) {
-        if ((l1 + l2 + l3) % 2 != 0) ++l2;
+      for (int l2 = std::abs(l1 - l3); l2 <= std::min(problem.l_max, l1 + l3); l2 += problem.odd ? 1 : 2) {
+        if (!problem.odd && (l1 + l2 + l3) % 2 != 0) ++l2;
         if (l2 > std::min(problem.l_max, l1 + l3)) break;
         paths.push_back({l1, l2, path_begin, width});
         path_begin += layout.block[l1].mul;
@@ -285,6 +294,8 @@ TEST(Convolution, EqualsItsDefinition) {
       expect_close(by_kernels(problem, inputs_of(problem), rows), by_loops(problem, inputs_of(problem)), 1e-13);
     }
   }
+  const Problem odd{2, 3, true};
+  expect_close(by_kernels(odd, inputs_of(odd), rows), by_loops(odd, inputs_of(odd)), 1e-13);
 }
 
 TEST(Convolution, BatchesOfReceiversAddNothing) {

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "layers/bias.hpp"
 #include "layers/edge_embedding.hpp"
+#include "layers/gate.hpp"
 #include "layers/linear.hpp"
 #include "layers/radial_mlp.hpp"
 #include "layers/readout.hpp"
@@ -180,9 +182,11 @@ TEST(Layers, RadialNetwork) {
 
 struct EmbeddingCase : LayerCase {
   static constexpr int edges = 9, l_max = 3, count = 4, power = 6;
-  static constexpr double cutoff = 3.1;
+  static constexpr double cutoff = 3.1, on = 1.9;
   static constexpr int harmonics = (l_max + 1) * (l_max + 1);
   View<double> frequencies;
+  Envelope envelope = Envelope::polynomial(power, cutoff);
+  bool solid = false;
   EmbeddingCase() {
     inputs = 3 * edges;
     outputs = edges * (count + harmonics);
@@ -199,9 +203,7 @@ struct EmbeddingCase : LayerCase {
     }
     return r;
   }
-  BesselBasis basis() const {
-    return BesselBasis::orthonormal(count, Envelope::polynomial(power, cutoff), frequencies.data());
-  }
+  BesselBasis basis() const { return BesselBasis::orthonormal(count, envelope, frequencies.data()); }
   template <class A>
   static Shape radial() {
     return {{edges, {{count, count}}}};
@@ -211,7 +213,7 @@ struct EmbeddingCase : LayerCase {
     const auto r = to_device("r", x.v), dr = to_device("dr", x.t);
     const auto values = poisoned<A>(radial<A>());
     const View<typename A::Num> y("y", edges * harmonics);
-    embed_edges<A>(basis(), {l_max, -1, false}, edges, r.data(), dr.data(), values.data(), y.data());
+    embed_edges<A>(basis(), {l_max, -1, solid}, edges, r.data(), dr.data(), values.data(), y.data());
     Numbers out = read<A>(radial<A>(), values);
     append(out, read_numbers<A>(y));
     return out;
@@ -223,7 +225,7 @@ struct EmbeddingCase : LayerCase {
     const auto g_y = store_numbers<A>(part(gy, edges * count, edges * harmonics));
     const View<double> g_r("g_r", 3 * edges);
     if constexpr (!A::dual) {
-      embed_edges_backward<typename A::Real>(basis(), {l_max, -1, false}, edges, r.data(), g_radial.data(), g_y.data(),
+      embed_edges_backward<typename A::Real>(basis(), {l_max, -1, solid}, edges, r.data(), g_radial.data(), g_y.data(),
                                              nullptr, g_r.data());
     }
     return read_numbers<Plain<double>>(g_r);
@@ -231,6 +233,72 @@ struct EmbeddingCase : LayerCase {
 };
 TEST(Layers, EdgeEmbedding) {
   check_layer(EmbeddingCase{});
+}
+TEST(Layers, EdgeEmbeddingOfSolidHarmonicsWithXplor) {
+  EmbeddingCase layer;
+  layer.envelope = Envelope::xplor(EmbeddingCase::on, EmbeddingCase::cutoff);
+  layer.solid = true;
+  check_layer(layer);
+}
+
+TEST(Layers, SolidHarmonicsArePowersOfTheLengthTimesHarmonics) {
+  EmbeddingCase layer;
+  const auto x = layer.point(1);
+  const auto plain = layer.forward<Plain<double>>({}, {x, {}}).v;
+  layer.solid = true;
+  const auto solid = layer.forward<Plain<double>>({}, {x, {}}).v;
+  for (int e = 0; e < EmbeddingCase::edges; ++e) {
+    const double r = std::hypot(x[3 * e], x[3 * e + 1], x[3 * e + 2]);
+    for (int l = 0; l <= EmbeddingCase::l_max; ++l) {
+      for (int k = l * l; k < (l + 1) * (l + 1); ++k) {
+        const long at = EmbeddingCase::edges * EmbeddingCase::count + e * EmbeddingCase::harmonics + k;
+        EXPECT_LE(std::abs(solid[at] - std::pow(r, l) * plain[at]), 1e-12);
+      }
+    }
+  }
+}
+
+/// The radial basis as a function of its frequencies: their gradient is that of weights.
+struct FrequencyCase : LayerCase {
+  EmbeddingCase embedding;
+  FrequencyCase() {
+    inputs = embedding.inputs;
+    outputs = EmbeddingCase::edges * EmbeddingCase::count;
+    weights = EmbeddingCase::count;
+  }
+  std::vector<double> point(std::uint64_t seed) const { return embedding.point(seed); }
+  BesselBasis basis(const View<double>& frequencies) const {
+    return {EmbeddingCase::count, embedding.envelope, 0.8, frequencies.data()};
+  }
+  template <class A>
+  Numbers forward(const std::vector<double>& w, const Numbers& x) const {
+    const auto r = to_device("r", x.v), dr = to_device("dr", x.t), frequencies = to_device("f", w);
+    const auto values = poisoned<A>(EmbeddingCase::radial<A>());
+    const View<typename A::Num> y("y", EmbeddingCase::edges * EmbeddingCase::harmonics);
+    embed_edges<A>(basis(frequencies), {EmbeddingCase::l_max, 1, false}, EmbeddingCase::edges, r.data(), dr.data(),
+                   values.data(), y.data());
+    return read<A>(EmbeddingCase::radial<A>(), values);
+  }
+  template <class A>
+  Numbers backward(const std::vector<double>& w, const Numbers& x, const Numbers& gy, std::vector<double>* gw) const {
+    using T = typename A::Real;
+    const auto r = to_device("r", x.v), dr = to_device("dr", x.t), frequencies = to_device("f", w);
+    const auto g = store<A>(EmbeddingCase::radial<A>(), gy);
+    const View<double> g_r("g_r", 3 * EmbeddingCase::edges);
+    if constexpr (A::dual) {
+      const auto gradient = to_device("gradient", *gw);
+      frequency_gradient<T>(basis(frequencies), EmbeddingCase::edges, r.data(), dr.data(), g.data(), gradient.data());
+      *gw = read_numbers<Plain<double>>(gradient).v;
+    } else {
+      const View<T> g_y("g_y", EmbeddingCase::edges * EmbeddingCase::harmonics);
+      embed_edges_backward<T>(basis(frequencies), {EmbeddingCase::l_max, 1, false}, EmbeddingCase::edges, r.data(),
+                              g.data(), g_y.data(), nullptr, g_r.data());
+    }
+    return read_numbers<Plain<double>>(g_r);
+  }
+};
+TEST(Layers, BesselFrequencies) {
+  check_layer(FrequencyCase{});
 }
 
 TEST(Layers, RadialBasisIsTheFormulaAndVanishesAtTheCutoff) {
@@ -253,6 +321,24 @@ TEST(Layers, RadialBasisIsTheFormulaAndVanishesAtTheCutoff) {
   EXPECT_EQ(beyond, 1);
 }
 
+/// 1 up to `on`, from there a polynomial of r^2 that meets it, and 0 at the cutoff, with continuous slopes.
+TEST(Layers, XplorEnvelopeIsTheFormula) {
+  const double on = 3.0, rc = 4.0;
+  const Envelope envelope = Envelope::xplor(on, rc);
+  EXPECT_EQ(envelope(2.9), 1);
+  EXPECT_EQ(envelope(4.0), 0);
+  EXPECT_EQ(envelope(4.1), 0);
+  const double r = 3.3, a = rc * rc - r * r, b = rc * rc + 2 * r * r - 3 * on * on, c = rc * rc - on * on;
+  EXPECT_NEAR(envelope(r), a * a * b / (c * c * c), 1e-15);
+  for (const double gap : {1e-3, 1e-5}) {
+    const Dual<double> near_on = envelope(Dual<double>{on + gap, 1}), near_end = envelope(Dual<double>{rc - gap, 1});
+    EXPECT_LE(std::abs(near_on.v - 1), 10 * gap * gap);
+    EXPECT_LE(std::abs(near_on.t), 10 * gap);
+    EXPECT_LE(std::abs(near_end.v), 10 * gap * gap);
+    EXPECT_LE(std::abs(near_end.t), 10 * gap);
+  }
+}
+
 /// Value, slope and curvature go to zero like (1 - r/rc)^3.
 TEST(Layers, EnvelopeIsSmoothAtTheCutoff) {
   for (const int power : {2, 5, 6}) {
@@ -266,6 +352,101 @@ TEST(Layers, EnvelopeIsSmoothAtTheCutoff) {
     EXPECT_EQ(envelope(5.0), 0);
     EXPECT_GT(envelope(3.0), 0);
   }
+}
+
+// ---- gate and bias -------------------------------------------------------------------------------------------------
+
+/// Even and odd scalars, vectors and l = 2 with different numbers of channels.
+struct GateCase : LayerCase {
+  static constexpr int n = 4;
+  template <class A>
+  static Gate gate() {
+    using T = typename A::Real;
+    Gate gate;
+    gate.silu_norm = 1.7;
+    gate.tanh_norm = 1.6;
+    const int scalars = 5, odd = 3, vectors = 17, tensors = 2;
+    const int of_vectors = padded<T>(scalars), of_tensors = of_vectors + padded<T>(vectors);
+    const int first = of_tensors + padded<T>(tensors);
+    gate.in.add(0, first, first);
+    gate.out.add(0, scalars, padded<T>(scalars));
+    const int l[] = {0, 1, 2}, mul[] = {odd, vectors, tensors};
+    for (int b = 0; b < 3; ++b) {
+      gate.in.add(l[b], mul[b], padded<T>(mul[b]));
+      gate.out.add(l[b], mul[b], padded<T>(mul[b]));
+    }
+    gate.blocks = {{0, 0, Activation::silu}, {1, 0, Activation::tanh}, {2, of_vectors}, {3, of_tensors}};
+    return gate;
+  }
+  template <class A>
+  static Shape input() {
+    using T = typename A::Real;
+    Shape shape = shape_of(gate<A>().in, n);
+    shape[0].groups = {{5, padded<T>(5)}, {17, padded<T>(17)}, {2, padded<T>(2)}};
+    return shape;
+  }
+  template <class A>
+  static Shape output() {
+    return shape_of(gate<A>().out, n);
+  }
+  GateCase() {
+    inputs = dual_inputs = live_size(input<Plain<double>>());
+    outputs = live_size(output<Plain<double>>());
+  }
+  template <class A>
+  Numbers forward(const std::vector<double>&, const Numbers& x) const {
+    const auto memory = store<A>(input<A>(), x), y = poisoned<A>(output<A>());
+    gate_forward<A>(gate<A>(), features<A>(gate<A>().in, n, memory), features<A>(gate<A>().out, n, y));
+    return read<A>(output<A>(), y);
+  }
+  template <class A>
+  Numbers backward(const std::vector<double>&, const Numbers& x, const Numbers& gy, std::vector<double>*) const {
+    const auto memory = store<A>(input<A>(), x), g = store<A>(output<A>(), gy), gx = poisoned<A>(input<A>());
+    gate_backward<A>(gate<A>(), features<A>(gate<A>().in, n, memory), features<A>(gate<A>().out, n, g),
+                     features<A>(gate<A>().in, n, gx));
+    return read<A>(input<A>(), gx);
+  }
+};
+TEST(Layers, Gate) {
+  check_layer(GateCase{});
+}
+
+TEST(Layers, GateIsTheFormula) {
+  const GateCase layer;
+  const auto x = layer.point(3);
+  const auto y = layer.forward<Plain<double>>({}, {x, {}}).v;
+  const auto silu = [](double a) { return 1.7 * a / (1 + std::exp(-a)); };
+  // The second atom: its even scalar 4, odd scalar 2, channel 16 of the vectors' z.
+  const int n = GateCase::n, width = 5 + 17 + 2;
+  EXPECT_NEAR(y[5 + 4], silu(x[width + 4]), 1e-14);
+  EXPECT_NEAR(y[n * 5 + 3 + 2], 1.6 * std::tanh(x[n * width + 3 + 2]), 1e-14);
+  const int vector_in = n * (width + 3) + (1 * 3 + 2) * 17 + 16, vector_out = n * (5 + 3) + (1 * 3 + 2) * 17 + 16;
+  EXPECT_NEAR(y[vector_out], silu(x[width + 5 + 16]) * x[vector_in], 1e-14);
+}
+
+struct BiasCase : LayerCase {
+  static constexpr int n = 4, width = 19;
+  BiasCase() { inputs = dual_inputs = outputs = n * width, weights = width; }
+  template <class A>
+  Numbers forward(const std::vector<double>& w, const Numbers& x) const {
+    using Real = Plain<typename A::Real>;
+    const auto y = store<A>(rows<A>(n, width), x), bias = store<Real>(rows<Real>(1, width), {w, {}});
+    add_bias<A>(n, padded<typename A::Real>(width), bias.data(), y.data());
+    return read<A>(rows<A>(n, width), y);
+  }
+  template <class A>
+  Numbers backward(const std::vector<double>&, const Numbers&, const Numbers& gy, std::vector<double>* gw) const {
+    using Real = Plain<typename A::Real>;
+    if constexpr (A::dual) {
+      const auto g = store<A>(rows<A>(n, width), gy), gradient = store<Real>(rows<Real>(1, width), {*gw, {}});
+      bias_gradient<A>(n, padded<typename A::Real>(width), g.data(), gradient.data());
+      *gw = read<Real>(rows<Real>(1, width), gradient).v;
+    }
+    return gy;
+  }
+};
+TEST(Layers, Bias) {
+  check_layer(BiasCase{});
 }
 
 // ---- energies ------------------------------------------------------------------------------------------------------
