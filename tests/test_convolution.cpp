@@ -96,27 +96,34 @@ struct Batch {
 
 // ---- derivatives ---------------------------------------------------------------------------------------------------
 
-/// Inputs: features of the senders, radial weights, couplings (no adjoint of these in the pass with tangents).
+/// Inputs: features of the senders, radial weights, harmonics (no adjoint of these in the pass with tangents).
 struct ConvolutionCase : LayerCase {
   Problem problem;
-  long n_features, n_radial, n_couplings;
+  long n_features, n_radial, n_harmonics;
   ConvolutionCase(int L, int l_max, bool odd = false) : problem{L, l_max, odd} {
     using A = Plain<double>;
     n_features = live_size(problem.features<A>());
     n_radial = live_size(problem.radial<A>());
-    n_couplings = edges * problem.convolution<A>().couplings;
+    n_harmonics = edges * problem.harmonics();
     dual_inputs = n_features + n_radial;
-    inputs = dual_inputs + n_couplings;
+    inputs = dual_inputs + n_harmonics;
     outputs = live_size(problem.messages<A>());
+  }
+  template <class A>
+  View<typename A::Num> couplings(const Convolution& c, const Numbers& x) const {
+    const auto y = store_numbers<A>(part(x, dual_inputs, n_harmonics));
+    const View<typename A::Num> values("couplings", edges * c.couplings);
+    couple<A>(c, edges, problem.harmonics(), y.data(), values.data());
+    return values;
   }
   template <class A>
   Numbers forward(const std::vector<double>&, const Numbers& x) const {
     const Convolution c = problem.convolution<A>();
     const auto h = store<A>(problem.features<A>(), part(x, 0, n_features));
     const auto weights = store<A>(problem.radial<A>(), part(x, n_features, n_radial));
-    const auto couplings = store_numbers<A>(part(x, dual_inputs, n_couplings));
     const auto out = poisoned<A>(problem.messages<A>());
-    convolve<A>(c, Batch<A>{}.of(0, rows, c, couplings, weights), features<A>(sender_layout<A>(problem.L), senders, h),
+    const auto values = couplings<A>(c, x);
+    convolve<A>(c, Batch<A>{}.of(0, rows, c, values, weights), features<A>(sender_layout<A>(problem.L), senders, h),
                 features<A>(c.out, rows, out));
     return read<A>(problem.messages<A>(), out);
   }
@@ -127,16 +134,15 @@ struct ConvolutionCase : LayerCase {
     const Layout in = sender_layout<A>(problem.L);
     const auto h = store<A>(problem.features<A>(), part(x, 0, n_features));
     const auto weights = store<A>(problem.radial<A>(), part(x, n_features, n_radial));
-    const auto couplings = store_numbers<A>(part(x, dual_inputs, n_couplings));
     const auto g_out = store<A>(problem.messages<A>(), gy), g_in = zeros<A>(problem.features<A>());
-    const auto g_couplings =
-        poisoned<Plain<T>>({{1, {{static_cast<int>(n_couplings), static_cast<int>(n_couplings)}}}});
-    convolve_backward<A>(c, Batch<A>{}.of(0, rows, c, couplings, weights), features<A>(in, senders, h),
-                         features<A>(c.out, rows, g_out), features<A>(in, senders, g_in),
-                         A::dual ? nullptr : g_couplings.data());
+    const View<T> g_harmonics("g_harmonics", n_harmonics);
+    const auto values = couplings<A>(c, x);
+    convolve_backward<A>(c, Batch<A>{}.of(0, rows, c, values, weights), features<A>(in, senders, h),
+                         features<A>(c.out, rows, g_out), features<A>(in, senders, g_in), problem.harmonics(),
+                         A::dual ? nullptr : g_harmonics.data());
     Numbers g = read<A>(problem.features<A>(), g_in);
     append(g, read<A>(problem.radial<A>(), weights));  // written over the weights
-    if (!A::dual) append(g, read_numbers<Plain<T>>(g_couplings));
+    if (!A::dual) append(g, read_numbers<Plain<T>>(g_harmonics));
     return g;
   }
 };
@@ -149,32 +155,6 @@ TEST(Convolution, Derivatives) {
     }
   }
   check_layer(ConvolutionCase(2, 3, true));
-}
-
-struct CoupleCase : LayerCase {
-  Problem problem{2, 3};
-  CoupleCase() {
-    inputs = edges * problem.harmonics();
-    outputs = edges * problem.convolution<Plain<double>>().couplings;
-  }
-  template <class A>
-  Numbers forward(const std::vector<double>&, const Numbers& x) const {
-    const auto y = store_numbers<A>(x);
-    const View<typename A::Num> couplings("couplings", outputs);
-    couple<A>(problem.convolution<A>(), edges, problem.harmonics(), y.data(), couplings.data());
-    return read_numbers<A>(couplings);
-  }
-  template <class A>
-  Numbers backward(const std::vector<double>&, const Numbers&, const Numbers& gy, std::vector<double>*) const {
-    using T = typename A::Real;
-    const auto g = store_numbers<Plain<T>>({gy.v, {}});
-    const View<T> g_y("g_y", inputs);
-    couple_backward<T>(problem.convolution<A>(), edges, problem.harmonics(), g.data(), g_y.data());
-    return read_numbers<Plain<T>>(g_y);
-  }
-};
-TEST(Convolution, CouplingsOfHarmonics) {
-  check_layer(CoupleCase{});
 }
 
 TEST(Convolution, CouplingsOfScalarsAreTheHarmonics) {

@@ -68,11 +68,11 @@ TEST(NequipFixtures, CoverThePeculiarities) {
 TEST(NequipTables, SignsOfTheFileCount) {
   ModelFixture fixture = fixture_of("so3_l3_bias");
   const std::string name = "wigner_3j.1.1.1";
-  const auto before = evaluate(*make_potential(fixture.model, Precision::double_precision),
-                               {&fixture.structures[0].structure});
+  const auto before =
+      evaluate(*make_potential(fixture.model, Precision::double_precision), {&fixture.structures[0].structure});
   for (double& value : fixture.model.tables.at(name).values) value = -value;
-  const auto after = evaluate(*make_potential(fixture.model, Precision::double_precision),
-                              {&fixture.structures[0].structure});
+  const auto after =
+      evaluate(*make_potential(fixture.model, Precision::double_precision), {&fixture.structures[0].structure});
   double change = 0;
   for (std::size_t i = 0; i < before.forces.size(); ++i) {
     for (int k = 0; k < 3; ++k) change = std::max(change, std::abs(after.forces[i][k] - before.forces[i][k]));
@@ -98,8 +98,7 @@ TEST(NequipTables, AreChecked) {
   record.tables.at("wigner_3j.0.1.1").values.pop_back();
   EXPECT_EQ(error_of(record), "model: table wigner_3j.0.1.1 has 8 numbers, expected 9");
   record.tables.erase("wigner_3j.0.1.1");
-  EXPECT_EQ(error_of(record),
-            "model: expected the table wigner_3j.0.1.1, found none: the file is incomplete");
+  EXPECT_EQ(error_of(record), "model: expected the table wigner_3j.0.1.1, found none: the file is incomplete");
 }
 
 }  // namespace

@@ -146,6 +146,7 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   if (A::dual) rows.set_tangent(graph, tangent.dr, tangent.energy);
   NequipArrays<A> arrays;
   arrays.edges.most_numbers = most_numbers;
+  if (most_numbers < 10000) arrays.block = 4;
   NoHalo halo;
   const View<double> weight_gradient("gradient", plan.plan.size());
   const View<double> frequency_gradient("frequency_gradient", shape.num_bessel);
@@ -232,10 +233,10 @@ TEST(NequipPass, LossGradientEqualsFiniteDifferences) {
   for (const auto& entry : record.parameters.entries()) {
     std::vector<double> direction(record.parameters.size(), 0);
     for (std::size_t k = 0; k < entry.size; ++k) direction[entry.offset + k] = random.normal();
-    const auto slope = test::slope_of([&](double e) {
-      return std::vector<double>{loss(test::sum(record.parameters.values(), e, direction))};
-    })[0];
-    const auto part = test::part(gradient, entry.offset, entry.size), d = test::part(direction, entry.offset, entry.size);
+    const auto slope = test::slope_of(
+        [&](double e) { return std::vector<double>{loss(test::sum(record.parameters.values(), e, direction))}; })[0];
+    const auto part = test::part(gradient, entry.offset, entry.size),
+               d = test::part(direction, entry.offset, entry.size);
     EXPECT_LE(std::abs(test::dot(part, d) - slope), 1e-7 * std::sqrt(test::dot(part, part) * test::dot(d, d)))
         << entry.name;
     EXPECT_GT(test::dot(part, part), 0) << entry.name;

@@ -68,6 +68,7 @@ Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, 
   begin = to_device("isotrope::convolution::begin", entry_begin);
   harmonic = to_device("isotrope::convolution::harmonic", entry_harmonic);
   value = to_device("isotrope::convolution::value", entry_value);
+  single_value = to_device("isotrope::convolution::value", std::vector<float>(entry_value.begin(), entry_value.end()));
   device_paths = to_device("isotrope::convolution::paths", paths);
 }
 
@@ -86,21 +87,6 @@ struct Couple {
       typename A::Num sum{};
       for (int n = begin(k); n < begin(k + 1); ++n) sum += static_cast<T>(value(n)) * y[e * harmonics + harmonic(n)];
       out[e * couplings + k] = sum;
-    }
-  }
-};
-
-template <class T>
-struct CoupleBackward {
-  int couplings, harmonics;
-  View<int> begin, harmonic;
-  View<double> value;
-  const T* g_couplings;
-  T* g_y;
-  KOKKOS_FUNCTION void operator()(long e) const {
-    for (int k = 0; k < couplings; ++k) {
-      const T g = g_couplings[e * couplings + k];
-      for (int n = begin(k); n < begin(k + 1); ++n) g_y[e * harmonics + harmonic(n)] += static_cast<T>(value(n)) * g;
     }
   }
 };
@@ -178,33 +164,57 @@ struct Convolve {
       }
     }
     const int out_pad = out.layout.block[path.out_block].pad;
-    T* target = out.at(path.out_block, i, 0) + path.out_channel + channel;
+    T* target = out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel + channel;
     for (int m = 0; m < D3; ++m) A::store(target + m * out_pad * A::rows, out_pad, sum[m]);
   }
 };
+
+/// Factors of the 3j symbols in the precision of the network.
+template <class T>
+const View<T>& values_of(const Convolution& c) {
+  if constexpr (std::is_same_v<T, float>) {
+    return c.single_value;
+  } else {
+    return c.value;
+  }
+}
 
 template <class A>
 struct ConvolveBackward {
   using T = typename A::Real;
   using Vec = typename A::Vec;
+  static constexpr int most_harmonics = (Convolution::l_limit + 1) * (Convolution::l_limit + 1);
   EdgeBatch<A> batch;
   View<ConvolutionPath> paths;
   int weights, couplings;
+  View<int> begin, harmonic;
+  View<T> value;
   Features<A> in, g_out, g_in;
-  T* g_couplings;
+  int harmonics;
+  T* g_harmonics;
 
   KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
     const int i = batch.row_begin + item;
     for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
+      Lane<T> g_y[most_harmonics];
+      for (int k = 0; k < most_harmonics; ++k) g_y[k] = Lane<T>(T(0));
       for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
         const ConvolutionPath& path = paths(p);
-        with_sizes(path.l1, path.l3, [&](auto d1, auto d3) { edge<d1(), d3()>(team, path, i, e); });
+        with_sizes(path.l1, path.l3, [&](auto d1, auto d3) { edge<d1(), d3()>(team, path, i, e, g_y); });
+      }
+      if constexpr (!A::dual) {
+        T* target = g_harmonics + (e - batch.edge_begin) * harmonics;
+        for (int k = 0; k < harmonics && k < most_harmonics; ++k) {
+          const T total = team.sum(g_y[k]);
+          team.once([&] { target[k] += total; });
+        }
       }
     }
   }
 
   template <int D1, int D3>
-  KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e) const {
+  KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
+                                   Lane<T>* g_y) const {
     const long local = e - batch.edge_begin;
     const int pad = in.layout.block[path.in_block].pad;
     const int out_pad = g_out.layout.block[path.out_block].pad;
@@ -213,7 +223,7 @@ struct ConvolveBackward {
     const int j = batch.sender[e];
     const T* h = in.at(path.in_block, j, 0);
     T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
-    const T* g = g_out.at(path.out_block, i, 0) + path.out_channel;
+    const T* g = g_out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
     Lane<T> g_matrix[D1 * D3];
     for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
 
@@ -230,19 +240,21 @@ struct ConvolveBackward {
         g_r += w * x;
         if (g_h) scatter<A>(g_h + m1 * pad * A::rows + c, pad, r * w);
         if constexpr (!A::dual) {
-          if (g_couplings) {
-            const Vec rx = r * x;
-            for (int m3 = 0; m3 < D3; ++m3) g_matrix[m3 * D1 + m1] += g3[m3] * rx;
-          }
+          const Vec rx = r * x;
+          for (int m3 = 0; m3 < D3; ++m3) g_matrix[m3 * D1 + m1] += g3[m3] * rx;
         }
       }
       A::store(r_row + c, weights, g_r);
     });
-    if (g_couplings) {
-      T* target = g_couplings + local * couplings + path.coupling;
-      for (int k = 0; k < D1 * D3; ++k) {
-        const T total = team.sum(g_matrix[k]);
-        team.once([&] { target[k] = total; });
+    if constexpr (!A::dual) spread<D1 * D3>(path, g_matrix, g_y);
+  }
+
+  /// From the adjoint of a coupling matrix to that of the harmonics, lane by lane: the sum over channels comes last.
+  template <int D>
+  KOKKOS_INLINE_FUNCTION void spread(const ConvolutionPath& path, const Lane<T>* g_matrix, Lane<T>* g_y) const {
+    for (int k = 0; k < D; ++k) {
+      for (int n = begin(path.coupling + k); n < begin(path.coupling + k + 1); ++n) {
+        g_y[harmonic(n)] += value(n) * g_matrix[k];
       }
     }
   }
@@ -261,12 +273,6 @@ void couple(const Convolution& c, long edges, int harmonics, const typename A::N
   for_each("isotrope::couple", edges, Couple<A>{c.couplings, harmonics, c.begin, c.harmonic, c.value, y, couplings});
 }
 
-template <class T>
-void couple_backward(const Convolution& c, long edges, int harmonics, const T* g_couplings, T* g_y) {
-  for_each("isotrope::couple_backward", edges,
-           CoupleBackward<T>{c.couplings, harmonics, c.begin, c.harmonic, c.value, g_couplings, g_y});
-}
-
 template <class A>
 void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& out) {
   for_channels("isotrope::convolve", batch.row_end - batch.row_begin,
@@ -276,22 +282,22 @@ void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>
 
 template <class A>
 void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
-                       const Features<A>& g_in, typename A::Real* g_couplings) {
+                       const Features<A>& g_in, int harmonics, typename A::Real* g_harmonics) {
+  using T = typename A::Real;
   for_teams("isotrope::convolve_backward", batch.row_end - batch.row_begin,
-            ConvolveBackward<A>{batch, c.device_paths, c.weights, c.couplings, in, g_out, g_in, g_couplings});
+            ConvolveBackward<A>{batch, c.device_paths, c.weights, c.couplings, c.begin, c.harmonic, values_of<T>(c), in,
+                                g_out, g_in, harmonics, g_harmonics});
 }
 
 #define ISOTROPE_INSTANTIATE(A)                                                                                       \
   template void couple<A>(const Convolution&, long, int, const A::Num*, A::Num*);                                     \
   template void convolve<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&);         \
   template void convolve_backward<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&, \
-                                     const Features<A>&, A::Real*);
+                                     const Features<A>&, int, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
 ISOTROPE_INSTANTIATE(WithTangent<double>)
 #undef ISOTROPE_INSTANTIATE
-template void couple_backward(const Convolution&, long, int, const float*, float*);
-template void couple_backward(const Convolution&, long, int, const double*, double*);
 
 }  // namespace isotrope

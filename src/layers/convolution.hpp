@@ -37,10 +37,12 @@ struct Convolution {
   /// couplings[k] = sum over entries begin[k] <= n < begin[k+1] of value[n] Y[harmonic[n]]
   View<int> begin, harmonic;
   View<double> value;
+  View<float> single_value;
   View<ConvolutionPath> device_paths;
 };
 
-/// What a convolution reads for the edges [edge_begin, edge_end) of the receivers [row_begin, row_end).
+/// What a convolution reads for the edges [edge_begin, edge_end) of the receivers [row_begin, row_end). Messages and
+/// their adjoints are handed in from receiver `message_begin` on.
 template <class A>
 struct EdgeBatch {
   int row_begin = 0, row_end = 0;
@@ -49,21 +51,21 @@ struct EdgeBatch {
   const int* sender = nullptr;
   const typename A::Num* couplings = nullptr;  ///< [edge - edge_begin][couplings]
   typename A::Real* weights = nullptr;         ///< [edge - edge_begin][row][weights]
+  int message_begin = 0;
 };
 
-/// couplings [edges][couplings] from harmonics [edges][harmonics], and the adjoint: gY += C^T g.
+/// couplings [edges][couplings] from harmonics [edges][harmonics].
 template <class A>
 void couple(const Convolution& c, long edges, int harmonics, const typename A::Num* y, typename A::Num* couplings);
-template <class T>
-void couple_backward(const Convolution& c, long edges, int harmonics, const T* g_couplings, T* g_y);
 
 template <class A>
 void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& out);
 
 /// Adjoints: of the radial weights (written over batch.weights), of the sender features (added to g_in; none where its
-/// data is null) and of the couplings (written to g_couplings [edge - edge_begin][couplings]; none where null).
+/// data is null) and, for plain numbers, of the harmonics (added to g_harmonics [edge - edge_begin][harmonics]; for
+/// duals nobody reads it).
 template <class A>
 void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
-                       const Features<A>& g_in, typename A::Real* g_couplings);
+                       const Features<A>& g_in, int harmonics, typename A::Real* g_harmonics);
 
 }  // namespace isotrope

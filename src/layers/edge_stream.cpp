@@ -6,26 +6,46 @@
 namespace isotrope {
 
 template <class A>
-EdgeStream<A>::EdgeStream(const EdgeModel<T>& model, DeviceGraph& graph, EdgeArrays<A>& arrays,
+EdgeStream<A>::EdgeStream(const EdgeModel<T>& model, DeviceGraph& graph, EdgeArrays<A>& arrays, int block,
                           bool basis_gradient_wanted)
     : m_(model), graph_(graph), arrays_(arrays), basis_gradient_wanted_(!A::dual || basis_gradient_wanted) {
   arrays_.layers.resize(m_.layers.size());
-  split_into_chunks();
+  split_rows(block);
 }
 
 template <class A>
-void EdgeStream<A>::split_into_chunks() {
+void EdgeStream<A>::split_rows(int block) {
   long widest = 1;
   for (const auto& layer : m_.layers) widest = std::max<long>(widest, layer.convolution->weights * A::rows);
   const long most_edges = (tabulated() ? arrays_.most_tabulated : arrays_.most_numbers) / widest;
+  arrays_.blocks.clear();
   arrays_.chunks.clear();
-  int begin = 0;
-  while (begin < graph_.rows) {
-    int end = begin + 1;
-    while (end < graph_.rows && graph_.host_first[end + 1] - graph_.host_first[begin] <= most_edges) ++end;
-    arrays_.chunks.push_back({begin, end, graph_.host_first[begin], graph_.host_first[end]});
+  for (int begin = 0; begin < graph_.rows;) {
+    const int end = block > 0 ? std::min(graph_.rows, begin + block) : graph_.rows;
+    arrays_.blocks.push_back({begin, end});
+    split_block(arrays_.blocks.back(), most_edges);
     begin = end;
   }
+}
+
+template <class A>
+void EdgeStream<A>::split_block(const RowRange& block, long most_edges) {
+  const std::vector<long>& first = graph_.host_first;
+  for (int begin = block.begin; begin < block.end;) {
+    int end = begin + 1;
+    while (end < block.end && first[end + 1] - first[begin] <= most_edges) ++end;
+    arrays_.chunks.push_back({{begin, end}, first[begin], first[end]});
+    begin = end;
+  }
+}
+
+/// The chunks of a block, which are in the order of their rows.
+template <class A>
+template <class F>
+void EdgeStream<A>::for_chunks(const RowRange& block, const F& f) const {
+  const auto before = [](const EdgeChunk& chunk, int row) { return chunk.rows.begin < row; };
+  auto chunk = std::lower_bound(arrays_.chunks.begin(), arrays_.chunks.end(), block.begin, before);
+  for (; chunk != arrays_.chunks.end() && chunk->rows.begin < block.end; ++chunk) f(*chunk);
 }
 
 template <class A>
@@ -64,42 +84,39 @@ void EdgeStream<A>::radial_and_couplings(int t, const EdgeChunk& chunk) {
 }
 
 template <class A>
-EdgeBatch<A> EdgeStream<A>::batch(int t, const EdgeChunk& chunk) const {
+EdgeBatch<A> EdgeStream<A>::batch(int t, const RowRange& block, const EdgeChunk& chunk) const {
   const Convolution& convolution = *m_.layers[t].convolution;
   const auto& arrays = arrays_.layers[t];
-  EdgeBatch<A> batch{chunk.row_begin, chunk.row_end,       chunk.edge_begin,
-                     chunk.edge_end,  graph_.first.data(), graph_.sender.data()};
+  EdgeBatch<A> batch{chunk.rows.begin, chunk.rows.end,      chunk.edge_begin,
+                     chunk.edge_end,   graph_.first.data(), graph_.sender.data()};
   batch.couplings = couplings_are_harmonics(convolution)
                         ? arrays_.harmonics.data() + chunk.edge_begin * convolution.couplings
                         : arrays.couplings.data();
   batch.weights = arrays.weights.data();
+  batch.message_begin = block.begin;
   return batch;
 }
 
 template <class A>
-void EdgeStream<A>::convolve(int t, const Features<A>& senders, const Features<A>& messages) {
-  for (const EdgeChunk& chunk : arrays_.chunks) {
+void EdgeStream<A>::convolve(int t, const RowRange& block, const Features<A>& senders, const Features<A>& messages) {
+  for_chunks(block, [&](const EdgeChunk& chunk) {
     radial_and_couplings(t, chunk);
-    isotrope::convolve<A>(*m_.layers[t].convolution, batch(t, chunk), senders, messages);
-  }
+    isotrope::convolve<A>(*m_.layers[t].convolution, batch(t, block, chunk), senders, messages);
+  });
 }
 
 template <class A>
-void EdgeStream<A>::convolve_backward(int t, const Features<A>& senders, const Features<A>& g_messages,
-                                      const Features<A>& g_senders, T* weight_gradient) {
+void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Features<A>& senders,
+                                      const Features<A>& g_messages, const Features<A>& g_senders, T* weight_gradient) {
   const auto& layer = m_.layers[t];
-  const Convolution& convolution = *layer.convolution;
   auto& arrays = arrays_.layers[t];
   const int harmonics = m_.harmonics.count(), count = m_.basis.count;
-  for (const EdgeChunk& chunk : arrays_.chunks) {
+  for_chunks(block, [&](const EdgeChunk& chunk) {
     const long edges = chunk.edge_end - chunk.edge_begin;
     if (arrays_.chunks.size() > 1) radial_and_couplings(t, chunk);
-    T* g_couplings = A::dual ? nullptr : arrays_.g_couplings.reserve(edges * convolution.couplings);
-    isotrope::convolve_backward<A>(convolution, batch(t, chunk), senders, g_messages, g_senders, g_couplings);
-    if constexpr (!A::dual) {
-      couple_backward<T>(convolution, edges, harmonics, g_couplings,
-                         arrays_.g_harmonics.data() + chunk.edge_begin * harmonics);
-    }
+    T* g_harmonics = A::dual ? nullptr : arrays_.g_harmonics.data() + chunk.edge_begin * harmonics;
+    isotrope::convolve_backward<A>(*layer.convolution, batch(t, block, chunk), senders, g_messages, g_senders,
+                                   harmonics, g_harmonics);
     if (tabulated()) {
       (*m_.tables)[t]->backward(edges, graph_.r.data() + 3 * chunk.edge_begin, arrays.weights.data(),
                                 arrays_.g_length.data() + chunk.edge_begin);
@@ -109,7 +126,7 @@ void EdgeStream<A>::convolve_backward(int t, const Features<A>& senders, const F
           m_.weights, edges, arrays_.radial.data() + at, arrays.radial, arrays.weights.data(),
           basis_gradient_wanted_ ? arrays_.g_radial.data() + at : nullptr, weight_gradient);
     }
-  }
+  });
 }
 
 template <class A>

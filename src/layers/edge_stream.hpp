@@ -11,9 +11,15 @@
 
 namespace isotrope {
 
+/// Consecutive receivers [begin, end).
+struct RowRange {
+  int begin, end;
+  int count() const { return end - begin; }
+};
+
 /// Consecutive receivers with their edges.
 struct EdgeChunk {
-  int row_begin, row_end;
+  RowRange rows;
   long edge_begin, edge_end;
 };
 
@@ -44,10 +50,11 @@ struct EdgeArrays {
   std::vector<Layer> layers;
   Buffer<T> radial, g_radial;         ///< [edges][row][count of the basis]
   Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2]
-  Buffer<T> g_harmonics, g_couplings;
+  Buffer<T> g_harmonics;
   Buffer<double> g_length;  ///< [edges] dE/d|r| by way of tables
   Buffer<double> g_r;       ///< [edges][3]
-  std::vector<EdgeChunk> chunks;
+  std::vector<RowRange> blocks;
+  std::vector<EdgeChunk> chunks;  ///< each within a block
   long most_numbers = 1 << 24;    ///< of the radial weights of a chunk with more than one receiver
   long most_tabulated = 1 << 16;  ///< the same where they come from tables: as much as stays in cache
 };
@@ -59,22 +66,30 @@ template <class A>
 class EdgeStream {
  public:
   using T = typename A::Real;
-  /// `basis_gradient_wanted`: adjoints of the radial basis also in the pass with tangents (trained frequencies).
-  EdgeStream(const EdgeModel<T>& model, DeviceGraph& graph, EdgeArrays<A>& arrays, bool basis_gradient_wanted = false);
+  /// `block`: how many receivers' messages the model takes at a time (0: all). `basis_gradient_wanted`: adjoints of the
+  /// radial basis also in the pass with tangents (trained frequencies).
+  EdgeStream(const EdgeModel<T>& model, DeviceGraph& graph, EdgeArrays<A>& arrays, int block = 0,
+             bool basis_gradient_wanted = false);
+
+  const std::vector<RowRange>& blocks() const { return arrays_.blocks; }
 
   void embed();
   void start_backward();
-  void convolve(int t, const Features<A>& senders, const Features<A>& messages);
+  /// Messages of the receivers of one block.
+  void convolve(int t, const RowRange& block, const Features<A>& senders, const Features<A>& messages);
   /// Adds the adjoint of the sender features to g_senders (none where its data is null) and weight gradients.
-  void convolve_backward(int t, const Features<A>& senders, const Features<A>& g_messages, const Features<A>& g_senders,
-                         T* weight_gradient);
+  void convolve_backward(int t, const RowRange& block, const Features<A>& senders, const Features<A>& g_messages,
+                         const Features<A>& g_senders, T* weight_gradient);
   /// dE/dr into the arrays' g_r.
   void finish_backward();
 
  private:
-  void split_into_chunks();
+  void split_rows(int block);
+  void split_block(const RowRange& block, long most_edges);
+  template <class F>
+  void for_chunks(const RowRange& block, const F& f) const;
   void radial_and_couplings(int t, const EdgeChunk& chunk);
-  EdgeBatch<A> batch(int t, const EdgeChunk& chunk) const;
+  EdgeBatch<A> batch(int t, const RowRange& block, const EdgeChunk& chunk) const;
   bool tabulated() const { return !A::dual && m_.tables; }
   bool couplings_are_harmonics(const Convolution& c) const {
     return c.couplings_are_harmonics && c.couplings == m_.harmonics.count();

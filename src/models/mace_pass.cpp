@@ -74,7 +74,7 @@ void MacePass<A>::interact(int t) {
   const long rows = graph_.rows;
   sender_features(t);
   const Features<A> mid = features(arrays.mid, layer.convolution->out, rows);
-  edges_.convolve(t, features(arrays.up, layer.in, graph_.senders), mid);
+  edges_.convolve(t, {0, graph_.rows}, features(arrays.up, layer.in, graph_.senders), mid);
   const Features<A> message = features(arrays.message, layer.message, rows);
   for (int l = 0; l < message.layout.count; ++l) {
     linear_forward<A>(c_.weights, layer.linear[l], rows * (2 * l + 1), mid.start(l), mid.layout.block[l].pad, 0,
@@ -133,7 +133,8 @@ void MacePass<A>::interact_backward(int t) {
   }
   Features<A> g_up;
   if (sender_gradient_wanted(t)) g_up = zero_features<A>(arrays_.g_up, layer.in, graph_.senders);
-  edges_.convolve_backward(t, features(arrays.up, layer.in, graph_.senders), g_mid, g_up, weight_gradient_);
+  edges_.convolve_backward(t, {0, graph_.rows}, features(arrays.up, layer.in, graph_.senders), g_mid, g_up,
+                           weight_gradient_);
   sender_features_backward(t);
 }
 

@@ -15,7 +15,7 @@ NequipPass<A>::NequipPass(const Constants& constants, DeviceGraph& graph, Halo& 
       graph_(graph),
       halo_(halo),
       arrays_(arrays),
-      edges_(c_.edges, graph, arrays.edges, A::dual),
+      edges_(c_.edges, graph, arrays.edges, A::dual ? 0 : arrays.block, A::dual),
       weight_gradient_(weight_gradient),
       frequency_gradient_(frequency_gradient) {
   arrays_.layers.resize(c_.shape->layers());
@@ -50,8 +50,8 @@ Features<A> NequipPass<A>::input_of(int t) {
 }
 
 template <class A>
-Features<A> NequipPass<A>::messages(int t) {
-  return features(A::dual ? arrays_.layers[t].mid : arrays_.mid, c_.plan->layers[t].convolution->out, graph_.rows);
+Features<A> NequipPass<A>::messages(int t, const RowRange& block) {
+  return features(A::dual ? arrays_.layers[t].mid : arrays_.mid, c_.plan->layers[t].convolution->out, block.count());
 }
 
 /// The first layer's features depend on the species alone: a table, expanded to atoms only where it is read.
@@ -67,9 +67,16 @@ void NequipPass<A>::interact(int t) {
   const NequipLayer& layer = c_.plan->layers[t];
   auto& arrays = arrays_.layers[t];
   sender_features(t);
-  const Features<A> mid = messages(t), gate_in = features(arrays.gate_in, layer.gate.in, graph_.rows);
-  edges_.convolve(t, features(arrays.up, layer.in, graph_.senders), mid);
-  linear_2_forward(t, mid, gate_in);
+  const Features<A> up = features(arrays.up, layer.in, graph_.senders);
+  const Features<A> gate_in = features(arrays.gate_in, layer.gate.in, graph_.rows);
+  for (const RowRange& block : edges_.blocks()) {
+    const Features<A> mid = messages(t, block);
+    edges_.convolve(t, block, up, mid);
+    linear_2_forward(t, block, mid, gate_in);
+  }
+  if (layer.bias_2 != WeightPlan::none) {
+    add_bias<A>(graph_.rows, gate_in.layout.block[0].pad, c_.weights + layer.bias_2, gate_in.start(0));
+  }
   if (!layer.self.empty()) self_forward(t, input_of(t), gate_in);
   gate_forward<A>(layer.gate, gate_in, input_of(t + 1));
 }
@@ -82,11 +89,17 @@ void NequipPass<A>::interact_backward(int t) {
   const Features<A> g_gate = features(arrays_.g_gate, layer.gate.in, graph_.rows);
   gate_backward<A>(layer.gate, features(arrays.gate_in, layer.gate.in, graph_.rows),
                    features(arrays_.g_out, layer.gate.out, graph_.rows), g_gate);
-  const Features<A> g_mid = features(arrays_.g_mid, layer.convolution->out, graph_.rows);
-  linear_2_backward(t, messages(t), g_gate, g_mid);
+  if (A::dual && layer.bias_2 != WeightPlan::none) {
+    bias_gradient<A>(graph_.rows, g_gate.layout.block[0].pad, g_gate.start(0), weight_gradient_ + layer.bias_2);
+  }
+  const Features<A> up = features(arrays.up, layer.in, graph_.senders);
   Features<A> g_up;
   if (sender_gradient_wanted(t)) g_up = zero_features<A>(arrays_.g_up, layer.in, graph_.senders);
-  edges_.convolve_backward(t, features(arrays.up, layer.in, graph_.senders), g_mid, g_up, weight_gradient_);
+  for (const RowRange& block : edges_.blocks()) {
+    const Features<A> g_mid = features(arrays_.g_mid, layer.convolution->out, block.count());
+    linear_2_backward(t, block, messages(t, block), g_gate, g_mid);
+    edges_.convolve_backward(t, block, up, g_mid, g_up, weight_gradient_);
+  }
   if (t > 0) {
     sender_features_backward(t);
   } else if constexpr (A::dual) {
@@ -95,28 +108,24 @@ void NequipPass<A>::interact_backward(int t) {
 }
 
 template <class A>
-void NequipPass<A>::linear_2_forward(int t, const Features<A>& mid, const Features<A>& y) {
-  const NequipLayer& layer = c_.plan->layers[t];
+void NequipPass<A>::linear_2_forward(int t, const RowRange& block, const Features<A>& mid, const Features<A>& y) {
   for (int b = 0; b < y.layout.count; ++b) {
-    linear_forward<A>(c_.weights, layer.linear_2[b], graph_.rows * (2 * y.layout.block[b].l + 1), mid.start(b),
-                      mid.layout.block[b].pad, 0, y.start(b), y.layout.block[b].pad);
-  }
-  if (layer.bias_2 != WeightPlan::none) {
-    add_bias<A>(graph_.rows, y.layout.block[0].pad, c_.weights + layer.bias_2, y.start(0));
+    linear_forward<A>(c_.weights, c_.plan->layers[t].linear_2[b],
+                      static_cast<long>(block.count()) * (2 * y.layout.block[b].l + 1), mid.start(b),
+                      mid.layout.block[b].pad, 0, y.at(b, block.begin, 0), y.layout.block[b].pad);
   }
 }
 
 template <class A>
-void NequipPass<A>::linear_2_backward(int t, const Features<A>& mid, const Features<A>& g_y, const Features<A>& g_mid) {
+void NequipPass<A>::linear_2_backward(int t, const RowRange& block, const Features<A>& mid, const Features<A>& g_y,
+                                      const Features<A>& g_mid) {
   const NequipLayer& layer = c_.plan->layers[t];
   for (int b = 0; b < g_y.layout.count; ++b) {
-    const long n = graph_.rows * (2 * g_y.layout.block[b].l + 1);
+    const long n = static_cast<long>(block.count()) * (2 * g_y.layout.block[b].l + 1);
     const int pad = g_y.layout.block[b].pad, mid_pad = mid.layout.block[b].pad;
-    linear_weight_gradient<A>(layer.linear_2[b], n, mid.start(b), mid_pad, g_y.start(b), pad, weight_gradient_);
-    linear_backward<A>(c_.weights, layer.linear_2[b], n, g_y.start(b), pad, 0, g_mid.start(b), mid_pad);
-  }
-  if (A::dual && layer.bias_2 != WeightPlan::none) {
-    bias_gradient<A>(graph_.rows, g_y.layout.block[0].pad, g_y.start(0), weight_gradient_ + layer.bias_2);
+    const T* g = g_y.at(b, block.begin, 0);
+    linear_weight_gradient<A>(layer.linear_2[b], n, mid.start(b), mid_pad, g, pad, weight_gradient_);
+    linear_backward<A>(c_.weights, layer.linear_2[b], n, g, pad, 0, g_mid.start(b), mid_pad);
   }
 }
 

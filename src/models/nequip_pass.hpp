@@ -10,7 +10,8 @@
 namespace isotrope {
 
 /// Arrays of one pass over a graph, plain or with tangents; they grow and are reused. What only the weights' gradient
-/// reads is kept per layer for duals and shared by the layers otherwise.
+/// reads is kept per layer for duals; otherwise layers share it, and messages, the widest arrays, exist for a block of
+/// receivers at a time.
 template <class A>
 struct NequipArrays {
   using T = typename A::Real;
@@ -27,6 +28,7 @@ struct NequipArrays {
   Buffer<T> readout_hidden, readout, g_readout, g_readout_hidden;
   Buffer<T> g_out, g_in, g_up, g_gate, g_mid;
   Buffer<double> energy;  ///< [rows]
+  int block = 128;        ///< receivers whose messages exist at a time (plain numbers)
 };
 
 /// One pass of NequIP over a graph: forward and its adjoint, written once for plain numbers (energies and dE/dr) and
@@ -58,13 +60,14 @@ class NequipPass {
   void element_features_backward();
   void self_forward(int t, const Features<A>& h, const Features<A>& y);
   void self_backward(int t, const Features<A>& h, const Features<A>& g_y, const Features<A>& g_h);
-  void linear_2_forward(int t, const Features<A>& mid, const Features<A>& y);
-  void linear_2_backward(int t, const Features<A>& mid, const Features<A>& g_y, const Features<A>& g_mid);
+  void linear_2_forward(int t, const RowRange& block, const Features<A>& mid, const Features<A>& y);
+  void linear_2_backward(int t, const RowRange& block, const Features<A>& mid, const Features<A>& g_y,
+                         const Features<A>& g_mid);
   void read_out();
   void read_out_backward();
 
   Features<A> input_of(int t);  ///< of layer t; the output of the last layer for t = layers
-  Features<A> messages(int t);
+  Features<A> messages(int t, const RowRange& block);
   Features<A> features(Buffer<T>& buffer, const Layout& layout, long atoms) {
     return reserve_features<A>(buffer, layout, atoms);
   }

@@ -39,7 +39,7 @@ inline double rms(const std::vector<Vec3>& rows) {
 }
 
 inline void compare(const Potential& potential, const FixtureStructure& expected, double energy_tolerance,
-             double force_tolerance) {
+                    double force_tolerance) {
   SCOPED_TRACE(expected.name);
   const Evaluation e = evaluate(potential, {&expected.structure});
   ASSERT_EQ(e.graph.edges(), expected.edges);
