@@ -129,43 +129,118 @@ KOKKOS_INLINE_FUNCTION void with_sizes(int l1, int l3, const F& f) {
   }
 }
 
+/// Where radial weights come from. A group is a number of edges of one receiver that are summed together: all of them
+/// where weights are stored.
 template <class A>
+struct StoredRadial {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  T* weights;
+  int width;
+  long edge_begin;
+
+  struct Edge {
+    T* row;
+    int width;
+    KOKKOS_INLINE_FUNCTION Vec value(int at) const { return A::load(row + at, width); }
+    KOKKOS_INLINE_FUNCTION void add_gradient(int at, const Vec& g) { A::store(row + at, width, g); }
+    KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam&) const {}
+  };
+  KOKKOS_INLINE_FUNCTION Edge edge(long e) const { return {weights + (e - edge_begin) * width * A::rows, width}; }
+
+  struct Group {
+    const StoredRadial* radial;
+    long begin;
+    KOKKOS_INLINE_FUNCTION Edge operator[](long k) const { return radial->edge(begin + k); }
+  };
+  KOKKOS_INLINE_FUNCTION long group_size(long rest) const { return rest; }
+  KOKKOS_INLINE_FUNCTION Group group(long begin, long) const { return {this, begin}; }
+};
+
+/// Weights of a table: few edges at a time, since each has its place there.
+template <class T>
+struct TabulatedRadial {
+  static constexpr long most = 4;
+  TableView<T> table;
+  const double* r;
+  double* g_length;
+
+  struct Edge {
+    typename TableView<T>::Place place;
+    double* g_length;
+    Lane<T> g{T(0)};
+    KOKKOS_INLINE_FUNCTION Lane<T> value(int at) const { return place.value(at); }
+    KOKKOS_INLINE_FUNCTION void add_gradient(int at, const Lane<T>& g_r) { g += g_r * place.slope(at); }
+    KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam& team) const {
+      const T total = team.sum(g);
+      team.once([&] { *g_length += static_cast<double>(total); });
+    }
+  };
+  KOKKOS_INLINE_FUNCTION Edge edge(long e) const { return {table.place(r + 3 * e), g_length + e}; }
+
+  struct Group {
+    typename TableView<T>::Place places[most];
+    KOKKOS_INLINE_FUNCTION const typename TableView<T>::Place& operator[](long k) const { return places[k]; }
+  };
+  KOKKOS_INLINE_FUNCTION long group_size(long rest) const { return rest < most ? rest : most; }
+  KOKKOS_INLINE_FUNCTION Group group(long begin, long n) const {
+    Group group;
+    for (long k = 0; k < n; ++k) group.places[k] = table.place(r + 3 * (begin + k));
+    return group;
+  }
+};
+
+template <class A, class Radial>
 struct Convolve {
   using T = typename A::Real;
   using Vec = typename A::Vec;
   EdgeBatch<A> batch;
+  Radial radial;
   View<ConvolutionPath> paths;
-  int weights, couplings;
+  int couplings;
   Features<A> in, out;
 
-  KOKKOS_FUNCTION void operator()(int item, int b) const {
+  /// At least one group, so that receivers without edges get their zeros.
+  KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
     const int i = batch.row_begin + item;
-    for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
-      const ConvolutionPath& path = paths(p);
-      if (b * lane_width<T> >= in.layout.block[path.in_block].pad) continue;
-      with_sizes(path.l1, path.l3, [&](auto d1, auto d3) { sum_edges<d1(), d3()>(path, i, b * lane_width<T>); });
-    }
+    const long end = batch.first[i + 1];
+    long begin = batch.first[i];
+    bool more = false;
+    do {
+      const long n = radial.group_size(end - begin);
+      const auto group = radial.group(begin, n);
+      for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
+        const ConvolutionPath& path = paths(p);
+        with_sizes(path.l1, path.l3,
+                   [&](auto d1, auto d3) { sum_edges<d1(), d3()>(team, path, i, begin, n, group, more); });
+      }
+      begin += n;
+      more = true;
+    } while (begin < end);
   }
 
   template <int D1, int D3>
-  KOKKOS_INLINE_FUNCTION void sum_edges(const ConvolutionPath& path, int i, int channel) const {
-    const int pad = in.layout.block[path.in_block].pad;
-    Vec sum[D3];
-    for (int m = 0; m < D3; ++m) sum[m] = A::zero();
-    for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
-      const long local = e - batch.edge_begin;
-      const typename A::Num* matrix = batch.couplings + local * couplings + path.coupling;
-      const Vec r = A::load(batch.weights + local * weights * A::rows + path.weight + channel, weights);
-      const T* h = in.at(path.in_block, batch.sender[e], 0) + channel;
-      Vec x[D1];
-      for (int m = 0; m < D1; ++m) x[m] = r * A::load(h + m * pad * A::rows, pad);
-      for (int m3 = 0; m3 < D3; ++m3) {
-        for (int m1 = 0; m1 < D1; ++m1) sum[m3] += matrix[m3 * D1 + m1] * x[m1];
+  KOKKOS_INLINE_FUNCTION void sum_edges(const ChannelTeam& team, const ConvolutionPath& path, int i, long begin, long n,
+                                        const typename Radial::Group& group, bool more) const {
+    const int pad = in.layout.block[path.in_block].pad, out_pad = out.layout.block[path.out_block].pad;
+    T* const target = out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
+    team.for_blocks(pad / lane_width<T>, [&](int b) {
+      const int c = b * lane_width<T>;
+      Vec sum[D3];
+      for (int m = 0; m < D3; ++m) sum[m] = more ? A::load(target + m * out_pad * A::rows + c, out_pad) : A::zero();
+      for (long k = 0; k < n; ++k) {
+        const long e = begin + k;
+        const typename A::Num* matrix = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
+        const Vec r = group[k].value(path.weight + c);
+        const T* h = in.at(path.in_block, batch.sender[e], 0) + c;
+        Vec x[D1];
+        for (int m = 0; m < D1; ++m) x[m] = r * A::load(h + m * pad * A::rows, pad);
+        for (int m3 = 0; m3 < D3; ++m3) {
+          for (int m1 = 0; m1 < D1; ++m1) sum[m3] += matrix[m3 * D1 + m1] * x[m1];
+        }
       }
-    }
-    const int out_pad = out.layout.block[path.out_block].pad;
-    T* target = out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel + channel;
-    for (int m = 0; m < D3; ++m) A::store(target + m * out_pad * A::rows, out_pad, sum[m]);
+      for (int m = 0; m < D3; ++m) A::store(target + m * out_pad * A::rows + c, out_pad, sum[m]);
+    });
   }
 };
 
@@ -179,14 +254,15 @@ const View<T>& values_of(const Convolution& c) {
   }
 }
 
-template <class A>
+template <class A, class Radial>
 struct ConvolveBackward {
   using T = typename A::Real;
   using Vec = typename A::Vec;
   static constexpr int most_harmonics = (Convolution::l_limit + 1) * (Convolution::l_limit + 1);
   EdgeBatch<A> batch;
+  Radial radial;
   View<ConvolutionPath> paths;
-  int weights, couplings;
+  int couplings;
   View<int> begin, harmonic;
   View<T> value;
   Features<A> in, g_out, g_in;
@@ -198,10 +274,12 @@ struct ConvolveBackward {
     for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
       Lane<T> g_y[most_harmonics];
       for (int k = 0; k < most_harmonics; ++k) g_y[k] = Lane<T>(T(0));
+      auto of_edge = radial.edge(e);
       for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
         const ConvolutionPath& path = paths(p);
-        with_sizes(path.l1, path.l3, [&](auto d1, auto d3) { edge<d1(), d3()>(team, path, i, e, g_y); });
+        with_sizes(path.l1, path.l3, [&](auto d1, auto d3) { edge<d1(), d3()>(team, path, i, e, of_edge, g_y); });
       }
+      of_edge.finish(team);
       if constexpr (!A::dual) {
         T* target = g_harmonics + (e - batch.edge_begin) * harmonics;
         for (int k = 0; k < harmonics && k < most_harmonics; ++k) {
@@ -214,12 +292,11 @@ struct ConvolveBackward {
 
   template <int D1, int D3>
   KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
-                                   Lane<T>* g_y) const {
+                                   typename Radial::Edge& of_edge, Lane<T>* g_y) const {
     const long local = e - batch.edge_begin;
     const int pad = in.layout.block[path.in_block].pad;
     const int out_pad = g_out.layout.block[path.out_block].pad;
     const typename A::Num* matrix = batch.couplings + local * couplings + path.coupling;
-    T* r_row = batch.weights + local * weights * A::rows + path.weight;
     const int j = batch.sender[e];
     const T* h = in.at(path.in_block, j, 0);
     T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
@@ -231,7 +308,7 @@ struct ConvolveBackward {
       const int c = b * lane_width<T>;
       Vec g3[D3];
       for (int m = 0; m < D3; ++m) g3[m] = A::load(g + m * out_pad * A::rows + c, out_pad);
-      const Vec r = A::load(r_row + c, weights);
+      const Vec r = of_edge.value(path.weight + c);
       Vec g_r = A::zero();
       for (int m1 = 0; m1 < D1; ++m1) {
         const Vec x = A::load(h + m1 * pad * A::rows + c, pad);
@@ -244,7 +321,7 @@ struct ConvolveBackward {
           for (int m3 = 0; m3 < D3; ++m3) g_matrix[m3 * D1 + m1] += g3[m3] * rx;
         }
       }
-      A::store(r_row + c, weights, g_r);
+      of_edge.add_gradient(path.weight + c, g_r);
     });
     if constexpr (!A::dual) spread<D1 * D3>(path, g_matrix, g_y);
   }
@@ -260,12 +337,6 @@ struct ConvolveBackward {
   }
 };
 
-int most_blocks(const Layout& layout, int width) {
-  int pad = 0;
-  for (int b = 0; b < layout.count; ++b) pad = std::max(pad, layout.block[b].pad);
-  return pad / width;
-}
-
 }  // namespace
 
 template <class A>
@@ -273,20 +344,41 @@ void couple(const Convolution& c, long edges, int harmonics, const typename A::N
   for_each("isotrope::couple", edges, Couple<A>{c.couplings, harmonics, c.begin, c.harmonic, c.value, y, couplings});
 }
 
+namespace {
+
+/// Calls f with the source of the radial weights.
+template <class A, class F>
+void with_radial(const Convolution& c, const EdgeBatch<A>& batch, const F& f) {
+  if constexpr (!A::dual) {
+    if (batch.table.rows) {
+      f(TabulatedRadial<typename A::Real>{batch.table, batch.r, batch.g_length});
+      return;
+    }
+  }
+  f(StoredRadial<A>{batch.weights, c.weights, batch.edge_begin});
+}
+
+}  // namespace
+
 template <class A>
 void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& out) {
-  for_channels("isotrope::convolve", batch.row_end - batch.row_begin,
-               most_blocks(in.layout, lane_width<typename A::Real>),
-               Convolve<A>{batch, c.device_paths, c.weights, c.couplings, in, out});
+  with_radial<A>(c, batch, [&](const auto& radial) {
+    using Radial = std::decay_t<decltype(radial)>;
+    for_teams("isotrope::convolve", batch.row_end - batch.row_begin,
+              Convolve<A, Radial>{batch, radial, c.device_paths, c.couplings, in, out});
+  });
 }
 
 template <class A>
 void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
                        const Features<A>& g_in, int harmonics, typename A::Real* g_harmonics) {
-  using T = typename A::Real;
-  for_teams("isotrope::convolve_backward", batch.row_end - batch.row_begin,
-            ConvolveBackward<A>{batch, c.device_paths, c.weights, c.couplings, c.begin, c.harmonic, values_of<T>(c), in,
-                                g_out, g_in, harmonics, g_harmonics});
+  with_radial<A>(c, batch, [&](const auto& radial) {
+    using T = typename A::Real;
+    using Radial = std::decay_t<decltype(radial)>;
+    for_teams("isotrope::convolve_backward", batch.row_end - batch.row_begin,
+              ConvolveBackward<A, Radial>{batch, radial, c.device_paths, c.couplings, c.begin, c.harmonic,
+                                          values_of<T>(c), in, g_out, g_in, harmonics, g_harmonics});
+  });
 }
 
 #define ISOTROPE_INSTANTIATE(A)                                                                                       \

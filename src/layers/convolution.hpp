@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "layers/layout.hpp"
+#include "layers/radial_table.hpp"
 
 namespace isotrope {
 
@@ -42,7 +43,8 @@ struct Convolution {
 };
 
 /// What a convolution reads for the edges [edge_begin, edge_end) of the receivers [row_begin, row_end). Messages and
-/// their adjoints are handed in from receiver `message_begin` on.
+/// their adjoints are handed in from receiver `message_begin` on. Radial weights are stored, or (plain numbers) come
+/// from a table.
 template <class A>
 struct EdgeBatch {
   int row_begin = 0, row_end = 0;
@@ -52,6 +54,9 @@ struct EdgeBatch {
   const typename A::Num* couplings = nullptr;  ///< [edge - edge_begin][couplings]
   typename A::Real* weights = nullptr;         ///< [edge - edge_begin][row][weights]
   int message_begin = 0;
+  TableView<typename A::Real> table{};  ///< in place of the weights where it has rows
+  const double* r = nullptr;            ///< [edge][3] Å, for the table
+  double* g_length = nullptr;           ///< [edge] where the adjoint by way of the table is added
 };
 
 /// couplings [edges][couplings] from harmonics [edges][harmonics].
@@ -61,9 +66,9 @@ void couple(const Convolution& c, long edges, int harmonics, const typename A::N
 template <class A>
 void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& out);
 
-/// Adjoints: of the radial weights (written over batch.weights), of the sender features (added to g_in; none where its
-/// data is null) and, for plain numbers, of the harmonics (added to g_harmonics [edge - edge_begin][harmonics]; for
-/// duals nobody reads it).
+/// Adjoints: of the radial weights (written over batch.weights) or of the length, of the sender features (added to
+/// g_in; none where its data is null) and, for plain numbers, of the harmonics (added to g_harmonics [edge -
+/// edge_begin][harmonics]; for duals nobody reads it).
 template <class A>
 void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
                        const Features<A>& g_in, int harmonics, typename A::Real* g_harmonics);

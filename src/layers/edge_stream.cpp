@@ -16,8 +16,11 @@ EdgeStream<A>::EdgeStream(const EdgeModel<T>& model, DeviceGraph& graph, EdgeArr
 template <class A>
 void EdgeStream<A>::split_rows(int block) {
   long widest = 1;
-  for (const auto& layer : m_.layers) widest = std::max<long>(widest, layer.convolution->weights * A::rows);
-  const long most_edges = (tabulated() ? arrays_.most_tabulated : arrays_.most_numbers) / widest;
+  for (const auto& layer : m_.layers) {
+    const int numbers = tabulated() ? layer.convolution->couplings : layer.convolution->weights * A::rows;
+    widest = std::max<long>(widest, numbers);
+  }
+  const long most_edges = (tabulated() ? arrays_.most_couplings : arrays_.most_numbers) / widest;
   arrays_.blocks.clear();
   arrays_.chunks.clear();
   for (int begin = 0; begin < graph_.rows;) {
@@ -69,10 +72,8 @@ void EdgeStream<A>::radial_and_couplings(int t, const EdgeChunk& chunk) {
   const auto& layer = m_.layers[t];
   auto& arrays = arrays_.layers[t];
   const long edges = chunk.edge_end - chunk.edge_begin;
-  T* weights = arrays.weights.reserve(edges * layer.convolution->weights * A::rows);
-  if (tabulated()) {
-    (*m_.tables)[t]->evaluate(edges, graph_.r.data() + 3 * chunk.edge_begin, weights);
-  } else {
+  if (!tabulated()) {
+    T* weights = arrays.weights.reserve(edges * layer.convolution->weights * A::rows);
     const T* basis = arrays_.radial.data() + chunk.edge_begin * m_.basis.count * A::rows;
     layer.radial->template forward<A>(m_.weights, edges, basis, arrays.radial, weights);
   }
@@ -92,8 +93,14 @@ EdgeBatch<A> EdgeStream<A>::batch(int t, const RowRange& block, const EdgeChunk&
   batch.couplings = couplings_are_harmonics(convolution)
                         ? arrays_.harmonics.data() + chunk.edge_begin * convolution.couplings
                         : arrays.couplings.data();
-  batch.weights = arrays.weights.data();
   batch.message_begin = block.begin;
+  if (tabulated()) {
+    batch.table = (*m_.tables)[t]->view();
+    batch.r = graph_.r.data();
+    batch.g_length = arrays_.g_length.data();
+  } else {
+    batch.weights = arrays.weights.data();
+  }
   return batch;
 }
 
@@ -112,15 +119,12 @@ void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Featur
   auto& arrays = arrays_.layers[t];
   const int harmonics = m_.harmonics.count(), count = m_.basis.count;
   for_chunks(block, [&](const EdgeChunk& chunk) {
-    const long edges = chunk.edge_end - chunk.edge_begin;
     if (arrays_.chunks.size() > 1) radial_and_couplings(t, chunk);
     T* g_harmonics = A::dual ? nullptr : arrays_.g_harmonics.data() + chunk.edge_begin * harmonics;
     isotrope::convolve_backward<A>(*layer.convolution, batch(t, block, chunk), senders, g_messages, g_senders,
                                    harmonics, g_harmonics);
-    if (tabulated()) {
-      (*m_.tables)[t]->backward(edges, graph_.r.data() + 3 * chunk.edge_begin, arrays.weights.data(),
-                                arrays_.g_length.data() + chunk.edge_begin);
-    } else {
+    if (!tabulated()) {
+      const long edges = chunk.edge_end - chunk.edge_begin;
       const long at = chunk.edge_begin * count * A::rows;
       layer.radial->template backward<A>(
           m_.weights, edges, arrays_.radial.data() + at, arrays.radial, arrays.weights.data(),

@@ -56,7 +56,7 @@ struct EdgeArrays {
   std::vector<RowRange> blocks;
   std::vector<EdgeChunk> chunks;  ///< each within a block
   long most_numbers = 1 << 24;    ///< of the radial weights of a chunk with more than one receiver
-  long most_tabulated = 1 << 16;  ///< the same where they come from tables: as much as stays in cache
+  long most_couplings = 1 << 16;  ///< of its couplings where weights come from tables: as much as stays in cache
 };
 
 /// The part of a model that streams over edges, chunk by chunk of receivers. Radial weights are the only array of size
