@@ -32,10 +32,8 @@ from model_file import Unsupported
 
 warnings.filterwarnings("ignore")
 import ase  # noqa: E402
-import ase.io  # noqa: E402
 import sevenn  # noqa: E402
 import sevenn._keys as KEY  # noqa: E402
-from ase.calculators.singlepoint import SinglePointCalculator  # noqa: E402
 from e3nn.o3 import wigner_3j  # noqa: E402
 from sevenn.atom_graph_data import AtomGraphData  # noqa: E402
 from sevenn.nn.scale import ModalWiseRescale, Rescale, SpeciesWiseRescale  # noqa: E402
@@ -242,12 +240,13 @@ class Converted:
     def layers(self):
         return layers_of(self.model)
 
-    def parameters(self, pick=lambda parameter: parameter):
-        """[(name, array)] in file order. `pick` maps a torch parameter to the tensor wanted: itself, or its gradient."""
+    def parameters(self, pick=lambda parameter: parameter, gradient=False):
+        """[(name, array)] in file order. `pick` maps a torch parameter to the tensor wanted: itself, or its gradient
+        (then say so: what is folded into another array is not a gradient by that array)."""
         embedding = LinearBlocks(self.modules["onehot_to_feature_x"], self.modality, pick)
         ir = self.irreps[0][0].ir
         table = embedding.matrices[ir][self.species]
-        if ir in embedding.bias:
+        if ir in embedding.bias and not gradient:
             table = table + embedding.bias[ir] * len(self.elements) ** 0.5
         out = [("embedding.weight", table)]
         for t in range(self.layers):
@@ -303,6 +302,7 @@ class Converted:
         second = LinearBlocks(self.modules[f"{t}_self_interaction_2"], self.modality, pick)
         out = []
         for _, ir in ours(irreps_out):
+            refuse(ir not in second.matrices, f"features {irreps_out} of which no message reaches {ir}")
             rows = [row for key, p in self.paths(t) if key[0] == ir for row in range(p["row"], p["row"] + p["mul"])]
             refuse(len(rows) != len(second.matrices[ir]), f"a linear layer {t} that reads more than the messages")
             out.append((f"layer.{t}.linear_2.{ir}.weight", second.matrices[ir][rows][:, gate_columns(irreps_out, ir)]))
@@ -469,7 +469,7 @@ def compare(path, originals, structures, isotrope):
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "check.xyz"
         exact = [originals[torch.float64].evaluate(s) for s in structures]
-        ase.io.write(data, [labelled(s, e) for s, e in zip(structures, exact)], format="extxyz")
+        write_labelled(data, structures, exact)
         for precision in ("double", "single"):
             report = Path(folder) / precision
             subprocess.run([isotrope, "evaluate", path, data, "--precision", precision, "--report", report, "--json",
@@ -480,15 +480,23 @@ def compare(path, originals, structures, isotrope):
     return results
 
 
-def labelled(atoms, result):
-    energies, forces, stress, _ = result
-    copy = atoms.copy()
-    labels = {"energy": energies.sum().item(), "forces": forces.detach().numpy()}
-    if stress is not None:
-        s = stress.detach().numpy()
-        labels["stress"] = s
-    copy.calc = SinglePointCalculator(copy, **labels)
-    return copy
+def write_labelled(path, structures, results):
+    """Extended xyz with every digit."""
+    with open(path, "w") as file:
+        for atoms, (energies, forces, stress, _) in zip(structures, results):
+            header = f"Properties=species:S:1:pos:R:3:forces:R:3 energy={energies.sum().item()!r}"
+            header += f' pbc="{" ".join("T" if p else "F" for p in atoms.pbc)}"'
+            if any(atoms.pbc):
+                header += f' Lattice="{numbers(atoms.cell.array)}"'
+            if stress is not None:
+                header += f' stress="{numbers(stress.detach().numpy())}"'
+            print(f"{len(atoms)}\n{header}", file=file)
+            for symbol, place, force in zip(atoms.symbols, atoms.positions, forces.detach().double().numpy()):
+                print(symbol, numbers(place), numbers(force), file=file)
+
+
+def numbers(array):
+    return " ".join(repr(float(x)) for x in np.asarray(array).reshape(-1))
 
 
 def differences(report):

@@ -92,14 +92,14 @@ def fixtures():
              "cutoff_function": {"cutoff_function_name": "poly_cut", "poly_cut_p_value": 6},
              "radial_basis": {"radial_basis_name": "bessel", "bessel_basis_num": 5},
              "conv_denominator": [8.0, 12.5], "train_denominator": True}, [0, 1]),
-        # O(3): even and odd blocks, odd scalars through tanh, l = 2, both self connections.
+        # O(3): even and odd blocks, odd scalars (which need three steps) through tanh, both self connections.
         Fixture("o3_parity", ["C", "H", "O"], [
             rattled("CH3CH2OH", 11, "ethanol"), random_cell("CHO", TRICLINIC, 12, "triclinic, self-images"),
             isolated("C")],
-            {"cutoff": 3.8, "is_parity": True, "lmax": 2, "num_convolution_layer": 3, "channel": 3,
-             "weight_nn_hidden_neurons": [8, 8], "self_connection_type": ["linear", "nequip", "linear"],
+            {"cutoff": 3.8, "is_parity": True, "lmax": 2, "num_convolution_layer": 4, "channel": 3,
+             "weight_nn_hidden_neurons": [8, 8], "self_connection_type": ["linear", "nequip", "linear", "nequip"],
              "cutoff_function": {"cutoff_function_name": "poly_cut", "poly_cut_p_value": 5},
-             "conv_denominator": [6.0, 6.0, 6.0]}, [0, 1, 2]),
+             "conv_denominator": [6.0, 6.0, 6.0, 7.0]}, [0, 1, 2]),
         # l = 3, odd couplings among them, biases; only some elements of the model present.
         Fixture("so3_l3_bias", ["Al", "Cu", "O"], [
             random_cell("Al2O3", LEFT_HANDED, 9, "no Cu", closest=1.3),
@@ -195,7 +195,7 @@ def write_training(group, original, converted, fixture, rng):
             stresses[-1] = stress.detach().numpy() + 0.05 * (noise + noise.T)
             loss = loss + weights[2] * ((stress - torch.tensor(stresses[-1])) ** 2).sum()
     loss.backward()
-    gradient = converted.parameters(lambda p: torch.zeros_like(p) if p.grad is None else p.grad)
+    gradient = converted.parameters(lambda p: torch.zeros_like(p) if p.grad is None else p.grad, gradient=True)
     group["structures"] = np.array(fixture.training, np.int32)
     group["weights"], group["energy"] = weights, np.array(energies)
     group["forces"], group["stress"] = np.concatenate(all_forces), np.array(stresses)

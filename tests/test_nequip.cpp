@@ -58,7 +58,7 @@ TEST(NequipFixtures, CoverThePeculiarities) {
   EXPECT_EQ(hyper("so3_solid")["self_connection"], (std::vector<std::string>{"species", "species"}));
   EXPECT_EQ(hyper("so3_solid")["train_denominators"], true);
   EXPECT_EQ(hyper("o3_parity")["parity"], true);
-  EXPECT_EQ(hyper("o3_parity")["irreps"][2], "3x0e+3x0o+3x1e+3x1o+3x2e+3x2o");
+  EXPECT_EQ(hyper("o3_parity")["irreps"][3], "3x0e+3x0o+3x1e+3x1o+3x2e+3x2o");
   EXPECT_EQ(hyper("so3_l3_bias")["l_max"], 3);
   EXPECT_EQ(hyper("so3_l3_bias")["bias"], true);
   EXPECT_EQ(hyper("so3_modality")["bias"], true);
