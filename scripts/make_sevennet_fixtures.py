@@ -16,7 +16,6 @@ from pathlib import Path
 
 import ase
 import h5py
-import import_sevennet
 import numpy as np
 import sevenn._const as const
 import sevenn._keys as KEY
@@ -24,6 +23,7 @@ import torch
 from ase.build import bulk, molecule
 from sevenn.model_build import build_E3_equivariant_model
 from sevenn.util import chemical_species_preprocess
+from sevennet_model import Converted, Original
 
 PROGRAM = "sevenn 0.13.0"
 
@@ -206,9 +206,9 @@ def write_training(group, original, converted, fixture, rng):
 def make(fixture, folder, seed):
     rng = np.random.default_rng(seed + 1000)
     config = configuration(fixture, rng)
-    original = import_sevennet.Original(lambda: build(config, seed), config, fixture.modality)
+    original = Original(lambda: build(config, seed), config, fixture.modality)
     set_scale(original, fixture.structures)
-    converted = import_sevennet.Converted(config, original.model, fixture.modality)
+    converted = Converted(config, original.model, fixture.modality)
     converted.write(folder / f"{fixture.name}.h5", {"program": PROGRAM, "weights": "random"})
     path = folder / f"{fixture.name}_expected.h5"
     with h5py.File(f"{path}.tmp", "w") as file:

@@ -21,6 +21,7 @@ import import_sevennet
 import numpy as np
 import torch
 from ase.build import bulk, molecule
+from sevennet_model import Original
 
 
 def nacl(n=3):
@@ -86,7 +87,7 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     checkpoint, config = import_sevennet.load(arguments.name, arguments.modality)
-    originals = {dtype: import_sevennet.Original(checkpoint.build_model, config, arguments.modality, dtype)
+    originals = {dtype: Original(checkpoint.build_model, config, arguments.modality, dtype)
                  for dtype in ((torch.float32, torch.float64) if arguments.compare else (torch.float32,))}
     elements = sorted(config["_type_map"])
     for name in arguments.systems:
