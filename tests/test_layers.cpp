@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <numbers>
 
 #include "layers/linear.hpp"
 #include "layers/radial_mlp.hpp"
