@@ -74,6 +74,32 @@ bool parse_radial(const std::string& text) {
   fail("pair_style: radial is exact or tabulated, found '{}'", text);
 }
 
+Forces parse_forces(const std::string& text) {
+  if (text == "gradient") return Forces::gradient;
+  if (text == "direct") return Forces::direct;
+  fail("pair_style: forces is gradient or direct, found '{}'", text);
+}
+
+bool parse_net_force(const std::string& text) {
+  if (text == "keep") return false;
+  if (text == "remove") return true;
+  fail("pair_style: net_force is keep or remove, found '{}'", text);
+}
+
+/// Only the kind of forces that moves atoms is computed.
+void choose_forces(const std::string& file, Potential& potential, const PairSettings& settings) {
+  try {
+    potential.use_forces(settings.forces.value_or(potential.info().forces));
+  } catch (const Error& error) {
+    fail("{}: {}: leave 'forces' out of pair_style", file, error.what());
+  }
+  require(
+      !settings.remove_net_force || potential.info().forces == Forces::direct,
+      "pair_style: net_force remove is for direct forces; those of '{}' are the gradient of its energy and sum to zero "
+      "already",
+      file);
+}
+
 std::string tabulate(Potential& potential, const PairSettings& settings) {
   if (!settings.tabulated.value_or(settings.precision == Precision::single_precision)) return "";
   const auto report = potential.tabulate_radial(default_table_tolerance);
@@ -87,6 +113,11 @@ std::string describe(const std::vector<std::string>& words, const PotentialInfo&
       fmt::format("isotrope: {}: architecture {}, {} message passing exchanges, cutoff {} A, {} precision\n", words[2],
                   info.architecture, info.message_passing_layers, info.cutoff,
                   precision == Precision::double_precision ? "double" : "single");
+  if (info.forces == Forces::direct) {
+    text +=
+        "isotrope: direct forces: not the derivative of the energy, so that there is no pressure and no conserved "
+        "energy\n";
+  }
   for (std::size_t k = 3; k < words.size(); ++k) text += fmt::format("isotrope: atom type {} is {}\n", k - 2, words[k]);
   return text;
 }
@@ -97,12 +128,17 @@ PairSettings parse_pair_settings(const std::vector<std::string>& words) {
   PairSettings settings;
   for (std::size_t k = 0; k < words.size(); k += 2) {
     const std::string& keyword = words[k];
-    require(keyword == "precision" || keyword == "radial" || keyword == "charge" || keyword == "multiplicity",
-            "pair_style: unknown keyword '{}'; the keywords are precision, radial, charge, multiplicity", keyword);
+    require(
+        keyword == "precision" || keyword == "radial" || keyword == "charge" || keyword == "multiplicity" ||
+            keyword == "forces" || keyword == "net_force",
+        "pair_style: unknown keyword '{}'; the keywords are precision, radial, charge, multiplicity, forces, net_force",
+        keyword);
     require(k + 1 < words.size(), "pair_style: {} needs a value", keyword);
     const std::string& value = words[k + 1];
     if (keyword == "precision") settings.precision = parse_precision(value);
     if (keyword == "radial") settings.tabulated = parse_radial(value);
+    if (keyword == "forces") settings.forces = parse_forces(value);
+    if (keyword == "net_force") settings.remove_net_force = parse_net_force(value);
     if (keyword == "charge") settings.charge = parse_integer(keyword, value);
     if (keyword == "multiplicity") {
       settings.multiplicity = parse_integer(keyword, value);
@@ -118,6 +154,7 @@ PairModel load_pair_model(const std::vector<std::string>& words, int types, bool
   model.potential = make_potential(read_model(words[2]), settings.precision);
   const PotentialInfo& info = model.potential->info();
   check_charge(words[2], info, settings);
+  choose_forces(words[2], *model.potential, settings);
   model.species.assign(1, -1);
   for (int t = 0; t < types; ++t) model.species.push_back(species_of(words[3 + t], words[2], info, hybrid));
   require(std::any_of(model.species.begin(), model.species.end(), [](int s) { return s >= 0; }),

@@ -15,6 +15,8 @@ struct PairSettings {
   std::optional<bool> tabulated;    ///< radial functions; not said: in single precision
   std::optional<int> charge;        ///< e
   std::optional<int> multiplicity;  ///< 2S+1
+  std::optional<Forces> forces;     ///< of a model that has both kinds; not said: the model's answer
+  bool remove_net_force = false;    ///< direct forces do not sum to zero by themselves
 };
 
 /// Throws Error naming the known keywords, or what a keyword takes.

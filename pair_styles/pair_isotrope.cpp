@@ -5,6 +5,7 @@
 #include <lammps/comm.h>
 #include <lammps/compute.h>
 #include <lammps/error.h>
+#include <lammps/fix.h>
 #include <lammps/force.h>
 #include <lammps/memory.h>
 #include <lammps/modify.h>
@@ -23,6 +24,12 @@
 #include "runtime.h"
 
 namespace LAMMPS_NS {
+
+namespace {
+constexpr const char* no_virial =
+    "direct forces have no virial: take barostats and per-atom stress out of the input, or use a model with gradient "
+    "forces";
+}  // namespace
 
 PairIsotrope::PairIsotrope(LAMMPS* lmp) : Pair(lmp), halo_(this, comm) {
   single_enable = 0;
@@ -106,6 +113,7 @@ void PairIsotrope::init_style() {
   set_units();
   refuse_heat_flux();
   refuse_excluded_bonds();
+  check_fixes_for_direct_forces();
   size_buffers();
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
@@ -145,6 +153,20 @@ void PairIsotrope::refuse_excluded_bonds() {
         "'special_bonds lj/coul 1 1 1', or read the atoms without bonds");
 }
 
+/// Pressure and constant energy are what direct forces cannot give.
+void PairIsotrope::check_fixes_for_direct_forces() {
+  if (!direct()) return;
+  const auto begins = [](const Fix* f, const char* name) { return std::string(f->style).rfind(name, 0) == 0; };
+  for (const Fix* f : modify->get_fix_list()) {
+    for (const char* barostat : {"npt", "nph", "press", "box/relax"})
+      if (begins(f, barostat)) fail(no_virial);
+    if (begins(f, "nve") && comm->me == 0)
+      error->warning("pair_isotrope.cpp", __LINE__,
+                     "isotrope: direct forces are not the derivative of the energy, so that fix " + std::string(f->id) +
+                         " (" + f->style + ") will not conserve it: use a thermostat");
+  }
+}
+
 /// LAMMPS sizes its buffers by the pair style that it knows, which under hybrid is not this one, and looks at
 /// comm_reverse_off with newton off.
 void PairIsotrope::size_buffers() {
@@ -161,11 +183,14 @@ double PairIsotrope::init_one(int, int) {
 
 void PairIsotrope::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
+  if (direct() && (vflag_atom || cvflag_atom)) fail(no_virial);
   together([&] { build_graph(); });
   evaluate();
   add_energies();
   add_forces();
-  if (vflag_either) add_virial();
+  if (!direct() && vflag_either) add_virial();
+  // LAMMPS asks for the virial whenever it prints a line, also where nothing shows the pressure.
+  if (direct() && vflag_global) std::fill(virial, virial + 6, std::nan(""));
 }
 
 void PairIsotrope::build_graph() {
@@ -214,11 +239,30 @@ void PairIsotrope::add_energies() {
 /// Forces on ghosts belong to their owners. LAMMPS sends them home where newton is on for pairs or bonds; else this
 /// does.
 void PairIsotrope::add_forces() {
+  if (direct()) return add_direct_forces();
   isotrope::assemble_forces(graph_, result_.dE_dr, forces_.values);
   if (!force->newton) halo_.reverse(forces_);
   const int atoms = force->newton ? graph_.total : graph_.owned;
   for (int i = 0; i < atoms; ++i)
     for (int a = 0; a < 3; ++a) atom->f[i][a] += energy_unit_ * forces_.values[i][a];
+}
+
+/// Direct forces belong to owned atoms. Where asked, what they sum to is taken off in equal shares.
+void PairIsotrope::add_direct_forces() {
+  std::array<double, 4> total{};
+  for (int i = 0; i < graph_.owned; ++i) {
+    if (graph_.species[i] < 0) continue;
+    for (int a = 0; a < 3; ++a) total[a] += result_.direct_forces[i][a];
+    total[3] += 1;
+  }
+  if (settings_.remove_net_force) MPI_Allreduce(MPI_IN_PLACE, total.data(), 4, MPI_DOUBLE, MPI_SUM, world);
+  for (int i = 0; i < graph_.owned; ++i) {
+    if (graph_.species[i] < 0) continue;
+    for (int a = 0; a < 3; ++a) {
+      const double share = settings_.remove_net_force ? total[a] / total[3] : 0;
+      atom->f[i][a] += energy_unit_ * (result_.direct_forces[i][a] - share);
+    }
+  }
 }
 
 /// An edge's virial is booked on its receiver, so ghosts carry none and both newton settings agree. Where LAMMPS wants

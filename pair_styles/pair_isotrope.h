@@ -43,12 +43,14 @@ class PairIsotrope : public Pair {
   void set_units();
   void refuse_heat_flux();
   void refuse_excluded_bonds();
+  void check_fixes_for_direct_forces();
   void size_buffers();
 
   void build_graph();
   void evaluate();
   void add_energies();
   void add_forces();
+  void add_direct_forces();
   void add_virial();
 
   isotrope::PairSettings settings_;
@@ -59,6 +61,7 @@ class PairIsotrope : public Pair {
   isotrope::LammpsHalo halo_;
   isotrope::ForceExchange forces_;
   std::vector<isotrope::Mat3> atom_virial_;
+  bool direct() const { return model_.potential->info().forces == isotrope::Forces::direct; }
   double energy_unit_ = 1;          // of LAMMPS per eV
   std::array<double, 2> totals_{};  // what `compute pair` shows: interaction energy and sum of E0 on this rank
 };

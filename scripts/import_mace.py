@@ -15,9 +15,8 @@ import argparse
 import os
 import sys
 
-import model_file
 import numpy as np
-from model_file import Unsupported
+from model_file import Unsupported, write
 
 import mace  # noqa: F401  before e3nn: it lets torch load e3nn's constants
 import torch
@@ -299,13 +298,8 @@ def export(model, path, training=None):
     """Writes `model` (mace-torch) as an isotrope model file; returns its content hash."""
     check_supported(model)
     energies = np.atleast_2d(model.atomic_energies_fn.atomic_energies.detach().cpu().double().numpy())
-    return write(path, hyperparameters(model), model.atomic_numbers.tolist(), energies[0], float(model.r_max),
+    return write(path, "mace", hyperparameters(model), model.atomic_numbers.tolist(), energies[0], float(model.r_max),
                  parameters(model), tables(model), training or {})
-
-
-def write(path, hyper, elements, atomic_energies, cutoff, params, table, training):
-    """Writes a model file of architecture mace. Returns the content hash."""
-    return model_file.write(path, "mace", hyper, elements, atomic_energies, cutoff, params, table, training)
 
 
 def main():

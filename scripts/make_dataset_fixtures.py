@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes files of OMol25 and PubChemQCR with the formats' own writers, and what Python reads from them.
+"""Makes files of OMol25, PubChemQCR, DeePMD, SPICE and ANI with the formats' own writers, and what Python reads from them.
 
     python3 -m venv formats
-    formats/bin/pip install ase ase-db-backends lmdb h5py numpy
+    formats/bin/pip install ase ase-db-backends lmdb h5py numpy dpdata
     formats/bin/python scripts/make_dataset_fixtures.py tests/data/formats             the files of the tests
     formats/bin/python scripts/make_dataset_fixtures.py big --structures 10000 --atoms 10 200     to measure with
+    formats/bin/python scripts/make_dataset_fixtures.py odd --structures 10000 --odd              to compare with
 
-rows.aselmdb is written by ase.db (ase-db-backends), steps.lmdb by lmdb, gzip and pickle. Beside each lies expected_*.h5:
-every number as ase.db and pickle read it back, in the units of a data set. splits.json: orders of Python's random.
+rows.aselmdb is written by ase.db (ase-db-backends), steps.lmdb by lmdb, gzip and pickle, deepmd/ by dpdata, spice.h5 and
+ani*.h5 by h5py as the scripts of those data sets do. Beside each lies expected_*.h5: every number as ase.db, pickle, NumPy and
+h5py read it back, in the units of a data set; stresses of DeePMD as dpdata hands them to ASE. splits.json: orders of
+Python's random. With names of formats only those are made: `... tests/data/formats deepmd spice ani`.
 Structures are random: nothing in them is chemistry.
 """
 import argparse
@@ -17,8 +20,10 @@ import json
 import pathlib
 import pickle
 import random
+import shutil
 
 import ase
+import ase.data
 import ase.db
 import h5py
 import lmdb
@@ -27,6 +32,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 
 ELEMENTS = [1, 6, 7, 8, 9, 16, 17]
+FORMATS = ["omol25", "pubchemqcr", "deepmd", "spice", "ani"]
 STAGES = ["pm3", "hf", "DFT_1st", "DFT_2nd"]
 # CODATA 2018, as in src/core/units.hpp
 HARTREE, BOHR = 27.211386245988, 0.529177210903
@@ -147,6 +153,125 @@ def expect_steps(path, expected, stage):
     write_expected(expected, structures)
 
 
+def write_deepmd(folder, rng):
+    """Systems as dpdata writes them: without and with cell, in single precision, of mixed types with virtual atoms."""
+    import dpdata  # for this format alone
+    shutil.rmtree(folder, ignore_errors=True)
+
+    def system(symbols, frames, periodic, names=None):
+        n = len(symbols)
+        names = names or sorted(set(symbols))
+        data = {"atom_names": names, "atom_numbs": [symbols.count(name) for name in names],
+                "atom_types": np.array([names.index(symbol) for symbol in symbols]), "orig": np.zeros(3),
+                "cells": rng.normal(size=(frames, 3, 3)) + 9 * np.eye(3), "coords": rng.normal(size=(frames, n, 3)) * 4,
+                "energies": rng.normal(size=frames) * 1e4, "forces": doubles(rng, frames, n, 3)}
+        if periodic:
+            virials = doubles(rng, frames, 3, 3)
+            data["virials"] = virials + virials.transpose(0, 2, 1)
+        else:
+            data["nopbc"] = True
+        return dpdata.LabeledSystem(data=data)
+
+    system(["O", "H", "H"], 5, False).to("deepmd/npy", folder / "water", set_size=2)
+    system(["Na", "Cl", "Cl", "Na"], 3, True).to("deepmd/npy", folder / "salts/nacl", set_size=10, prec=np.float64)
+    system(["Li"], 2, True).to("deepmd/npy", folder / "salts/li", prec=np.float32)
+    names = ["C", "H", "O"]
+    mixed = dpdata.MultiSystems(system(["C", "O"], 2, False, names), system(["O", "H", "H"], 3, False, names),
+                                system(["C", "H", "H", "O"], 1, False, names))
+    mixed.to("deepmd/npy/mixed", folder / "mixed", atom_numb_pad=4)
+
+
+def expect_deepmd(folder, expected):
+    structures = []
+    for types in sorted(folder.rglob("type.raw"), key=lambda path: path.parent):
+        path = types.parent
+        names = (path / "type_map.raw").read_text().split()
+        periodic = not (path / "nopbc").exists()
+        stresses = [atoms.get_stress(voigt=False) for atoms in dpdata.LabeledSystem(path, fmt="deepmd/npy").to("ase/structure")] if periodic else None
+        for part in sorted(path.glob("set.*")):
+            coord, energy, force = (np.load(part / f"{name}.npy").astype(float) for name in ("coord", "energy", "force"))
+            mixed = part / "real_atom_types.npy"
+            for frame in range(len(coord)):
+                kinds = np.load(mixed)[frame] if mixed.exists() else np.loadtxt(types, dtype=int, ndmin=1)
+                real = kinds >= 0
+                structure = dict(numbers=[ase.data.atomic_numbers[names[kind]] for kind in kinds[real]],
+                                 positions=coord[frame].reshape(-1, 3)[real], energy=energy.reshape(-1)[frame],
+                                 forces=force[frame].reshape(-1, 3)[real], group=str(path.relative_to(folder)))
+                if periodic:
+                    structure |= dict(cell=np.load(part / "box.npy")[frame].reshape(3, 3).astype(float), periodic=[True] * 3, stress=stresses[frame])
+                structures.append(structure)
+    write_expected(expected, structures)
+
+
+SPICE_MOLECULES = {  # name -> SMILES with explicit hydrogens and numbered atoms, atomic numbers
+    "water": ("[O:1]([H:2])[H:3]", [8, 1, 1]), "ammonium acetate": (
+        "[C:1]([C:2](=[O:3])[O-:4])([H:5])([H:6])[H:7].[N+:8]([H:9])([H:10])([H:11])[H:12]", [6, 6, 8, 8, 1, 1, 1, 7, 1, 1, 1, 1]),
+    "hydroxide": ("[O-:1][H:2]", [8, 1]), "calcium": ("[Ca+2:1].[F-:2]", [20, 9])}
+SMILES_CHARGES = {"water": 0, "ammonium acetate": 0, "hydroxide": -1, "calcium": 1}
+
+
+def write_spice(path, rng):
+    """As the data set's downloader.py: single precision but for the total energy, units as attributes."""
+    with h5py.File(path, "w") as file:
+        for i, (name, (smiles, numbers)) in enumerate(SPICE_MOLECULES.items()):
+            group, count, n = file.create_group(name), 2 + i, len(numbers)
+            group.create_dataset("subset", data=["made for tests"], dtype=h5py.string_dtype())
+            group.create_dataset("smiles", data=[smiles], dtype=h5py.string_dtype())
+            group.create_dataset("atomic_numbers", data=numbers, dtype=np.int16)
+            for member, values, unit in [("conformations", rng.normal(size=(count, n, 3)) * 6, "bohr"),
+                                         ("dft_total_energy", rng.normal(size=count) * 400, "hartree"),
+                                         ("dft_total_gradient", doubles(rng, count, n, 3), "hartree/bohr"),
+                                         ("formation_energy", rng.normal(size=count), "hartree")]:
+                data = group.create_dataset(member, data=values, dtype=np.float64 if member == "dft_total_energy" else np.float32)
+                data.attrs["units"] = unit
+
+
+def expect_spice(path, expected):
+    structures = []
+    with h5py.File(path) as file:
+        for name, group in file.items():
+            for i in range(len(group["conformations"])):
+                structures.append(dict(
+                    numbers=group["atomic_numbers"][:], positions=BOHR * group["conformations"][i].astype(float),
+                    energy=HARTREE * group["dft_total_energy"][i], forces=-(HARTREE / BOHR) * group["dft_total_gradient"][i].astype(float),
+                    charge=SMILES_CHARGES[name], group=name))
+    write_expected(expected, structures)
+
+
+def write_ani(ani1x, ani2x, rng):
+    """ANI-1x: a group a formula, NaN where a level was not computed; ANI-2x: a group a number of atoms."""
+    with h5py.File(ani1x, "w") as file:
+        for numbers in ([6, 1, 1, 1, 1], [8, 1, 1], [7, 7]):
+            group, count, n = file.create_group(ase.Atoms(numbers).get_chemical_formula()), 4, len(numbers)
+            group["atomic_numbers"] = np.array(numbers, dtype=np.uint8)
+            group["coordinates"] = rng.normal(size=(count, n, 3)).astype("f4") * 3
+            energy, forces, coupled = rng.normal(size=count) * 100, doubles(rng, count, n, 3).astype("f4"), rng.normal(size=count) * 100
+            forces[1], coupled[[0, 3]] = np.nan, np.nan
+            if n == 2:
+                energy[2], forces[2] = np.nan, np.nan
+            group["wb97x_dz.energy"], group["wb97x_dz.forces"], group["ccsd(t)_cbs.energy"] = energy, forces, coupled
+    with h5py.File(ani2x, "w") as file:
+        for n in (2, 5):
+            group = file.create_group(f"{n:03d}")
+            group["species"] = rng.choice(ELEMENTS, (3, n)).astype("i8")
+            group["coordinates"], group["energies"] = rng.normal(size=(3, n, 3)) * 3, rng.normal(size=3) * 100
+            group["forces"] = doubles(rng, 3, n, 3)
+
+
+def expect_ani(path, expected, energy, forces):
+    structures = []
+    with h5py.File(path) as file:
+        for name, group in file.items():
+            numbers = group["species"][:] if "species" in group else np.tile(group["atomic_numbers"][:], (len(group["coordinates"]), 1))
+            for i in range(len(numbers)):
+                force = HARTREE * group[forces][i].astype(float)
+                if np.isnan(group[energy][i]) and np.isnan(force).any():
+                    continue
+                structures.append(dict(numbers=numbers[i], positions=group["coordinates"][i].astype(float), energy=HARTREE * group[energy][i],
+                                       forces=None if np.isnan(force).any() else force, group=name))
+    write_expected(expected, structures)
+
+
 def write_expected(path, structures):
     """One array a label, as in a data set; NaN and 0 where there is none."""
     nan = np.full
@@ -181,20 +306,35 @@ def write_splits(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("formats", nargs="*", help=f"which of {', '.join(FORMATS)} (default: all)")
     parser.add_argument("--structures", type=int, help="files to measure with: rows, and steps of trajectories of 25")
     parser.add_argument("--atoms", type=int, nargs=2, default=(10, 200))
+    parser.add_argument("--odd", action="store_true", help="with --structures: also constraints, cells, missing labels and stages")
     options = parser.parse_args()
     folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(20)
+    formats = options.formats or FORMATS
     if options.structures:
-        write_rows(folder / "rows.aselmdb", rng, options.structures, options.atoms, odd=False)
-        write_steps(folder / "steps.lmdb", rng, -(-options.structures // 25), (10, 60), (25, 25), odd=False)
+        write_rows(folder / "rows.aselmdb", rng, options.structures, options.atoms, options.odd)
+        write_steps(folder / "steps.lmdb", rng, -(-options.structures // 25), (10, 60), (25, 25), options.odd)
         return
-    write_rows(folder / "rows.aselmdb", rng, 24, (1, 12), odd=True)
-    expect_rows(folder / "rows.aselmdb", folder / "expected_rows.h5")
-    write_steps(folder / "steps.lmdb", rng, 24, (2, 6), (1, 4), odd=True)
-    expect_steps(folder / "steps.lmdb", folder / "expected_steps.h5", "DFT_1st")
+    if "omol25" in formats:
+        write_rows(folder / "rows.aselmdb", rng, 24, (1, 12), odd=True)
+        expect_rows(folder / "rows.aselmdb", folder / "expected_rows.h5")
+    if "pubchemqcr" in formats:
+        write_steps(folder / "steps.lmdb", rng, 24, (2, 6), (1, 4), odd=True)
+        expect_steps(folder / "steps.lmdb", folder / "expected_steps.h5", "DFT_1st")
+    if "deepmd" in formats:
+        write_deepmd(folder / "deepmd", rng)
+        expect_deepmd(folder / "deepmd", folder / "expected_deepmd.h5")
+    if "spice" in formats:
+        write_spice(folder / "spice.h5", rng)
+        expect_spice(folder / "spice.h5", folder / "expected_spice.h5")
+    if "ani" in formats:
+        write_ani(folder / "ani1x.h5", folder / "ani2x.h5", rng)
+        expect_ani(folder / "ani1x.h5", folder / "expected_ani1x.h5", "wb97x_dz.energy", "wb97x_dz.forces")
+        expect_ani(folder / "ani2x.h5", folder / "expected_ani2x.h5", "energies", "forces")
     write_splits(folder / "splits.json")
 
 

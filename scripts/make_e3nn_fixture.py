@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes tests/data/e3nn.h5: numbers of e3nn that tests/test_so3.cpp compares with, in float64, seed fixed.
+"""Writes tests/data/e3nn.h5: numbers of e3nn that tests/test_so3.cpp and test_tensor_products.cpp compare with, in float64,
+seed fixed.
 
     python scripts/make_e3nn_fixture.py [-o tests/data/e3nn.h5]
 
@@ -14,6 +15,9 @@ sign for some l with l1 + l2 + l3 odd, such as (1, 2, 2); all others, the harmon
     wigner_3j/values      float64 [...]     the tensors one after the other, row-major
     wigner_d/matrices     float64 [R, 3, 3] rotations; the last one times the inversion
     wigner_d/values       float64 [R, 969]  D^l for l = 0 ... 8 of parity (-1)^l, one after the other, row-major
+    products/x, y         float64 [3, 16]   of irreps 0e+1o+2e+3o
+    products/full         float64 [3, 256]  o3.FullTensorProduct
+    products/summed       float64 [3, 17]   o3.TensorProduct "uuu" of all paths to 0e+1o+1e+2e+2o, weights 1
 """
 import argparse
 
@@ -49,6 +53,15 @@ def wigner_d():
     return (proper * signs[:, None, None]).numpy(), np.stack(rows)
 
 
+def products(generator):
+    irreps, out = o3.Irreps("0e+1o+2e+3o"), o3.Irreps("0e+1o+1e+2e+2o")
+    x, y = (torch.tensor(generator.normal(size=(3, irreps.dim))) for _ in "xy")
+    paths = [(i, j, k, "uuu", False) for k, (_, c) in enumerate(out) for i, (_, a) in enumerate(irreps)
+             for j, (_, b) in enumerate(irreps) if c in a * b]
+    full, summed = o3.FullTensorProduct(irreps, irreps), o3.TensorProduct(irreps, irreps, out, paths)
+    return {"x": x, "y": y, "full": full(x, y), "summed": summed(x, y)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", default="tests/data/e3nn.h5")
@@ -70,6 +83,8 @@ def main():
         file.create_dataset("wigner_3j/values", data=np.concatenate(tensors), **packed)
         file.create_dataset("wigner_d/matrices", data=matrices)
         file.create_dataset("wigner_d/values", data=blocks)
+        for name, values in products(np.random.default_rng(2)).items():
+            file.create_dataset(f"products/{name}", data=values.numpy())
     print(f"{output}: {len(points)} points, {len(tensors)} 3j tensors, {len(matrices)} rotations")
 
 

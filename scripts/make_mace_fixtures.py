@@ -40,6 +40,7 @@ from pathlib import Path
 import ase
 import h5py
 import import_mace
+import model_file
 import numpy as np
 import torch
 from ase.build import bulk, molecule
@@ -206,8 +207,8 @@ class Model:
 
     def write(self, path):
         import_mace.check_supported(self.mace)
-        import_mace.write(path, self.hyperparameters(), self.mace.atomic_numbers.tolist(), self.e0, float(self.mace.r_max),
-                          self.parameters(), import_mace.tables(self.mace), {"program": PROGRAM, "weights": "random"})
+        model_file.write("mace", path, self.hyperparameters(), self.mace.atomic_numbers.tolist(), self.e0, float(self.mace.r_max),
+                         self.parameters(), import_mace.tables(self.mace), {"program": PROGRAM, "weights": "random"})
 
 
 # ---- expected values ---------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes isotrope model files (docs/model-format.md); for the importers of other programs' models."""
+"""Writes isotrope model files (docs/model-format.md), for the scripts that import models of other programs."""
 import json
 import os
 
@@ -9,7 +9,7 @@ import xxhash
 
 
 class Unsupported(Exception):
-    """A model has a feature that the model file cannot express."""
+    """A model has something that the model file cannot express."""
 
 
 def write(path, architecture, hyper, elements, atomic_energies, cutoff, params, table, training):

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+#include <random>
+
 #include "io/extxyz.hpp"
 #include "io/extxyz_frame.hpp"
 #include "support/temporary_folder.hpp"
@@ -200,9 +204,94 @@ TEST_F(Extxyz, ErrorsNameFrameAndLine) {
 
 TEST_F(Extxyz, UnknownFormat) {
   EXPECT_EQ(error_of([&] { open_reader("a.dat", "", {}); }),
-            "a.dat: the format cannot be told from the name: say --format (extxyz, isotrope, omol25, pubchemqcr)");
+            "a.dat: the format cannot be told from the name: say --format (extxyz, isotrope, omol25, pubchemqcr, "
+            "deepmd, spice, ani, shards)");
   EXPECT_EQ(error_of([&] { open_reader("a.xyz", "extxy", {}); }),
-            "unknown format 'extxy', did you mean 'extxyz'? Known: extxyz, isotrope, omol25, pubchemqcr");
+            "unknown format 'extxy', did you mean 'extxyz'? Known: extxyz, isotrope, omol25, pubchemqcr, deepmd, "
+            "spice, ani, shards");
+}
+
+TEST_F(Extxyz, SpellingsOfOtherPrograms) {
+  // GPUMD: lower case, a column `force`.
+  Structure s = read(
+      "1\nlattice=\"2 0 0 0 2 0 0 0 2\" PBC=\"T T T\" properties=species:S:1:pos:R:3:force:R:3 energy=-1\n"
+      "He 1 2 3 4 5 6\n");
+  EXPECT_EQ(s.periodic, (std::array<bool, 3>{true, true, true}));
+  EXPECT_EQ(s.forces, (std::vector<Vec3>{{4, 5, 6}}));
+  // Lists as Python and JSON write them, exponents of Fortran.
+  s = read("1\nLattice=[[2,0,0],[0,2,0],[0,0,2]] pbc=[True, False, True] energy=-1.5D+01\nHe 1d0 2.5d-1 3\n");
+  EXPECT_EQ(s.periodic, (std::array<bool, 3>{true, false, true}));
+  EXPECT_EQ(s.energy, -15);
+  EXPECT_EQ(s.positions.at(0), (Vec3{1, 0.25, 3}));
+  EXPECT_EQ(read("1\npbc={F F F}\nHe 1 2 3\n").periodic, (std::array<bool, 3>{}));
+  EXPECT_EQ(error("1\nLattice=\"2 0 0 0 2 0 0 0 2\" lattice=\"3 0 0 0 3 0 0 0 3\"\nHe 1 2 3\n"),
+            "frame 0 (line 2): 'lattice' is given twice");
+  EXPECT_EQ(error("1\npbc=T\nHe 1 2 3\n"), "frame 0 (line 2): pbc: expected three flags, found 'T'");
+  EXPECT_EQ(error("1\nenergy=1D2D3\nHe 1 2 3\n"), "frame 0 (line 2): energy: expected a number, found '1e2e3'");
+  EXPECT_EQ(error(water_with("energy=-5", ":forces:R:3:force:R:3", " 1 2 3 4 5 6")),
+            "frame 0 (line 2): found 'forces', 'force', which may be the forces: say --forces-key forces to use it as "
+            "that, or --forces-key none to leave it out");
+}
+
+TEST_F(Extxyz, EveryDoubleComesBackBitForBit) {
+  std::mt19937_64 random(11);
+  std::vector<double> values = {0.0, -0.0, 5e-324, -2.2250738585072011e-308, 1.7976931348623157e308, 1.0 / 3};
+  while (values.size() < 9000) {
+    const double value = std::bit_cast<double>(random());
+    if (std::isfinite(value)) values.push_back(value);
+  }
+  std::vector<Structure> structures;
+  for (std::size_t i = 0; i + 9 <= values.size(); i += 9) {
+    Structure s;
+    s.numbers = {1};
+    s.positions = {{values[i], values[i + 1], values[i + 2]}};
+    s.forces = {{values[i + 3], values[i + 4], values[i + 5]}};
+    s.energy = values[i + 6];
+    s.weight = std::abs(values[i + 7]);
+    structures.push_back(s);
+  }
+  const std::string path = folder / "out.xyz";
+  ExtxyzWriter writer(path);
+  for (const Structure& s : structures) writer.add(s);
+  writer.commit();
+  const std::vector<Structure> back = read_all(path);
+  ASSERT_EQ(back.size(), structures.size());
+  const auto bits = [](double value) { return std::bit_cast<std::uint64_t>(value); };
+  for (std::size_t i = 0; i < back.size(); ++i) {
+    for (int d = 0; d < 3; ++d) {
+      ASSERT_EQ(bits(back[i].positions[0][d]), bits(structures[i].positions[0][d])) << i;
+      ASSERT_EQ(bits(back[i].forces[0][d]), bits(structures[i].forces[0][d])) << i;
+    }
+    ASSERT_EQ(bits(*back[i].energy), bits(*structures[i].energy)) << i;
+    ASSERT_EQ(bits(back[i].weight), bits(structures[i].weight)) << i;
+  }
+}
+
+TEST_F(Extxyz, NamesOfAnyKind) {
+  Structure s;
+  s.numbers = {1};
+  s.positions = {{0, 0, 0}};
+  s.group = "C:\\runs \"a\" = {1}";
+  s.config_type = "o'x [3]";
+  s.split = "test";
+  s.step = 7;
+  const std::string path = folder / "out.xyz";
+  {
+    ExtxyzWriter writer(path);
+    writer.add(s);
+    s.group = "two\nlines";
+    EXPECT_EQ(error_of([&] { writer.add(s); }),
+              path + ": a group with a line break in its name cannot be written in extended xyz: 'two\nlines'");
+  }
+  ExtxyzWriter writer(path);
+  s.group = "C:\\runs \"a\" = {1}";
+  writer.add(s);
+  writer.commit();
+  const Structure back = read_all(path).at(0);
+  EXPECT_EQ(back.group, s.group);
+  EXPECT_EQ(back.config_type, s.config_type);
+  EXPECT_EQ(back.split, "test");
+  EXPECT_EQ(back.step, 7);
 }
 
 TEST_F(Extxyz, WriterRoundTrip) {

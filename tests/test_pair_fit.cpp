@@ -8,6 +8,7 @@
 #include "core/random.hpp"
 #include "geometry/forces.hpp"
 #include "models/potential.hpp"
+#include "support/memory_source.hpp"
 #include "support/random_structure.hpp"
 #include "train/pair_fit.hpp"
 
@@ -58,28 +59,33 @@ ModelRecord teacher() {
   return record;
 }
 
-std::vector<Sample> samples(int count) {
+std::vector<Structure> structures(int count) {
   testing_support::Generator generator(6);
   const ModelRecord labels = teacher();
-  std::vector<Sample> all;
+  std::vector<Structure> all;
   while (static_cast<int>(all.size()) < count) {
     const Mat3 cell = testing_support::random_cell(generator, 4, 6);
     const Structure s = testing_support::random_structure(generator, 8, cell, {all.size() % 2 == 0, true, true});
     const Graph graph = make_graph(s, SpeciesMap(labels.elements), labels.cutoff);
     bool apart = true;
     for (const Vec3& r : graph.r) apart = apart && dot(r, r) > 0.5;
-    if (apart) all.push_back({labelled(s, labels), "", static_cast<int>(all.size()), 1});
+    if (apart) all.push_back(labelled(s, labels));
   }
   return all;
 }
 
-double left_by(const ModelRecord& record, const std::vector<Sample>& all) {
+PairFit fit(ModelRecord& record, const std::vector<Structure>& all) {
+  const SampleSet set = all.empty() ? SampleSet{} : test::set_of(all, record.cutoff);
+  return fit_pair_energy(record, set, {}, test::alone());
+}
+
+double left_by(const ModelRecord& record, const std::vector<Structure>& all) {
   double squares = 0, components = 0;
-  for (const Sample& sample : all) {
-    if (sample.structure.forces.empty()) continue;
-    const Structure predicted = labelled(sample.structure, without_network(record));
+  for (const Structure& s : all) {
+    if (s.forces.empty()) continue;
+    const Structure predicted = labelled(s, without_network(record));
     for (int i = 0; i < predicted.size(); ++i) {
-      const Vec3 error = predicted.forces[i] - sample.structure.forces[i];
+      const Vec3 error = predicted.forces[i] - s.forces[i];
       squares += dot(error, error);
       components += 3;
     }
@@ -88,62 +94,61 @@ double left_by(const ModelRecord& record, const std::vector<Sample>& all) {
 }
 
 TEST(PairFit, RecoversAPairPotential) {
-  const auto all = samples(20);
+  const auto all = structures(20);
   ModelRecord record = fresh_model();
-  const PairFit fit = fit_pair_energy(record, all);
-  EXPECT_TRUE(fit.fitted);
-  EXPECT_GT(fit.force_rms_before, 0.1);
-  EXPECT_LE(fit.force_rms_after, 1e-5 * fit.force_rms_before);  // the ridge leaves something
-  EXPECT_LE(left_by(record, all), 1e-5 * fit.force_rms_before);
+  const PairFit found = fit(record, all);
+  EXPECT_TRUE(found.fitted);
+  EXPECT_GT(found.force_rms_before, 0.1);
+  EXPECT_LE(found.force_rms_after, 1e-5 * found.force_rms_before);  // the ridge leaves something
+  EXPECT_LE(left_by(record, all), 1e-5 * found.force_rms_before);
   const ModelRecord fitted = without_network(record);
-  for (const Sample& sample : all) {
-    EXPECT_LE(std::abs(*labelled(sample.structure, fitted).energy - *sample.structure.energy), 1e-4);
+  for (const Structure& s : all) {
+    EXPECT_LE(std::abs(*labelled(s, fitted).energy - *s.energy), 1e-4);
   }
 }
 
 TEST(PairFit, SaysWhatTheModelLeaves) {
-  auto all = samples(20);
+  auto all = structures(20);
   SplitMix random(1);
-  for (Sample& sample : all) {
-    for (Vec3& f : sample.structure.forces)
-      f = f + Vec3{0.3 * random.normal(), 0.3 * random.normal(), 0.3 * random.normal()};
+  for (Structure& s : all) {
+    for (Vec3& f : s.forces) f = f + Vec3{0.3 * random.normal(), 0.3 * random.normal(), 0.3 * random.normal()};
   }
-  all[3].structure.forces.clear();  // labels may be missing
-  all[4].structure.energy.reset();
+  all[3].forces.clear();  // labels may be missing
+  all[4].energy.reset();
   ModelRecord record = fresh_model();
-  const PairFit fit = fit_pair_energy(record, all);
-  EXPECT_GT(fit.force_rms_after, 0.2);
-  EXPECT_LT(fit.force_rms_after, 0.4);
-  EXPECT_EQ(record.hyperparameters["scale"].get<double>(), fit.force_rms_after);
-  EXPECT_LE(std::abs(left_by(record, all) - fit.force_rms_after), 1e-10);
+  const PairFit found = fit(record, all);
+  EXPECT_GT(found.force_rms_after, 0.2);
+  EXPECT_LT(found.force_rms_after, 0.4);
+  EXPECT_EQ(record.hyperparameters["scale"].get<double>(), found.force_rms_after);
+  EXPECT_LE(std::abs(left_by(record, all) - found.force_rms_after), 1e-10);
   const auto weights = record.parameters["pair.weight"];
   for (int n = 0; n < 6; ++n) EXPECT_EQ(weights[6 + n], weights[12 + n]);  // H-O is O-H
 }
 
-void expect_untouched(ModelRecord record, const std::vector<Sample>& all) {
+void expect_untouched(ModelRecord record, const std::vector<Structure>& all) {
   const ModelRecord before = record;
-  EXPECT_FALSE(fit_pair_energy(record, all).fitted);
+  EXPECT_FALSE(fit(record, all).fitted);
   EXPECT_EQ(record.parameters.values(), before.parameters.values());
   EXPECT_EQ(record.hyperparameters, before.hyperparameters);
 }
 
 TEST(PairFit, LeavesTheModelWhereThereIsNothingToFit) {
-  const auto all = samples(3);
+  const auto all = structures(3);
   expect_untouched(fresh_model(false), all);
   expect_untouched(fresh_model(), {});
-  auto zero = all, energies = all, alone = all;
-  for (Sample& sample : zero) sample.structure.forces.assign(sample.structure.size(), Vec3{});
-  for (Sample& sample : energies) sample.structure.forces.clear();
-  for (Sample& sample : alone) {
-    sample.structure = Structure{};
-    sample.structure.numbers = {1};
-    sample.structure.positions = {Vec3{}};
-    sample.structure.energy = -13.4;
-    sample.structure.forces = {Vec3{}};
+  auto zero = all, energies = all, lonely = all;
+  for (Structure& s : zero) s.forces.assign(s.size(), Vec3{});
+  for (Structure& s : energies) s.forces.clear();
+  for (Structure& s : lonely) {
+    s = Structure{};
+    s.numbers = {1};
+    s.positions = {Vec3{}};
+    s.energy = -13.4;
+    s.forces = {Vec3{}};
   }
   expect_untouched(fresh_model(), zero);
   expect_untouched(fresh_model(), energies);
-  expect_untouched(fresh_model(), alone);
+  expect_untouched(fresh_model(), lonely);
 }
 
 }  // namespace

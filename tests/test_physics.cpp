@@ -64,14 +64,17 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, Physics,
                            return name;
                          });
 
-class FreshModel : public ::testing::TestWithParam<const char*> {};
+struct Fresh {
+  const char *architecture, *product;  ///< the product basis of mace
+};
+class FreshModel : public ::testing::TestWithParam<Fresh> {};
 
 TEST_P(FreshModel, LeavesIsolatedAtomsAlone) {
   const DataStatistics statistics{{1, 6, 8}, {-13.5, -1030.0, -2040.0}, 12, 1.5};
-  const ModelRecord record = create_model(
-      {{"architecture", GetParam()}, {"cutoff", 4.0}, {"hidden_irreps", "8x0e+8x1o"}, {"radial_mlp", {16}}}, statistics,
-      7);
-  const auto potential = make_potential(record, Precision::double_precision);
+  nlohmann::json config{
+      {"architecture", GetParam().architecture}, {"cutoff", 4.0}, {"hidden_irreps", "8x0e+8x1o"}, {"radial_mlp", {16}}};
+  if (GetParam().product) config["product"] = GetParam().product;
+  const auto potential = make_potential(create_model(config, statistics, 7), Precision::double_precision);
   Structure water;
   water.numbers = {8, 1, 1};
   water.positions = {Vec3{0, 0, 0.1}, {0, 0.75, -0.5}, {0, -0.75, -0.5}};
@@ -80,8 +83,14 @@ TEST_P(FreshModel, LeavesIsolatedAtomsAlone) {
     EXPECT_EQ(r.verdict, Verdict::pass) << report(r);
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, FreshModel, ::testing::Values("mace", "nequip"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Architectures, FreshModel,
+                         ::testing::Values(Fresh{"mace", "clebsch-gordan"}, Fresh{"mace", "gaunt"},
+                                           Fresh{"nequip", nullptr}),
+                         [](const auto& info) {
+                           const char* product = info.param.product;
+                           return std::string(info.param.architecture) +
+                                  (product ? std::string(product) == "gaunt" ? "_gaunt" : "_full" : "");
+                         });
 
 // ---- what each check catches ------------------------------------------------------------------------------------
 

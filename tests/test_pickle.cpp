@@ -119,6 +119,60 @@ TEST(Pickle, ValuesOfEveryKind) {
   EXPECT_EQ(kinds, "bool None int int int float str bytes list dict ");
 }
 
+/// Text with the items of every list and dict, for comparison.
+std::string printed(const pickle::Document& document, const pickle::Value& value) {
+  using Kind = pickle::Value::Kind;
+  std::string text = kind_name(value.kind());
+  if (value.is(Kind::integer)) text += fmt::format(" {}", value.integer());
+  if (value.is(Kind::real)) text += fmt::format(" {}", value.real());
+  if (value.is(Kind::text)) text += fmt::format(" {}", value.text());
+  const auto items = [&](const pickle::Value& item) { text += printed(document, item) + ","; };
+  if (value.is(Kind::list)) document.for_each(value, items);
+  if (value.is(Kind::dict))
+    document.for_each_pair(value, [&](const pickle::Value& key, const pickle::Value& of_key) {
+      items(key);
+      items(of_key);
+    });
+  return text + ";";
+}
+
+/// Dicts with the same keys are taken at once; what deviates from the one before is read as ever.
+TEST(Pickle, DictsThatRepeat) {
+  // Memo: 0 the list, 1 the dict, 2 "a", 3 "b", 4 "O", then a dict each.
+  const std::string first =
+      bytes("\x80\x04]\x94(}\x94(") + text("a") + "\x94" + real(1) + text("b") + "\x94" + text("O") + "\x94u";
+  const auto record = [](const std::string& a, const std::string& b) {
+    return bytes("}\x94(h\x02") + a + bytes("h\x03") + b + "u";
+  };
+  const std::string o = bytes("h\x04");
+  const auto parsed = [&](const std::string& more) {
+    pickle::Document document;
+    const std::string pickle = first + record(real(2), o) + more + "e.";
+    return printed(document, document.parse(pickle));
+  };
+  const auto dict = [](const std::string& a, const std::string& b) {
+    return "dict" + ("str a;," + a + ";,str b;," + b + ";,;,");
+  };
+  const std::string begin = "list" + dict("float 1", "str O") + dict("float 2", "str O");
+  EXPECT_EQ(parsed(""), begin + ";");
+  EXPECT_EQ(parsed(record(real(3), o) + record(real(4), "K\x07") + record(o, real(5))),
+            begin + dict("float 3", "str O") + dict("float 4", "int 7") + dict("str O", "float 5") + ";");
+  // Another length of integer, another key, a key less, one more, and then one as before.
+  EXPECT_EQ(parsed(record(real(3), bytes("M\x07\x01")) + record(real(4), o)),
+            begin + dict("float 3", "int 263") + dict("float 4", "str O") + ";");
+  EXPECT_EQ(parsed(bytes("}\x94(h\x03") + real(3) + bytes("h\x02") + o + "u" + record(real(4), o)),
+            begin + "dictstr b;,float 3;,str a;,str O;,;," + dict("float 4", "str O") + ";");
+  EXPECT_EQ(parsed(bytes("}\x94(h\x02") + real(3) + "u" + record(real(4), o)),
+            begin + "dictstr a;,float 3;,;," + dict("float 4", "str O") + ";");
+  EXPECT_EQ(parsed(bytes("}\x94(h\x02") + real(3) + bytes("h\x03") + o + bytes("h\x04") + o + "u" + record(real(4), o)),
+            begin + "dictstr a;,float 3;,str b;,str O;,str O;,str O;,;," + dict("float 4", "str O") + ";");
+  // The memo counts them: number 5 is the second dict, 6 the one of this test.
+  EXPECT_EQ(parsed(record(real(3), o) + bytes("h\x05") + bytes("h\x06")),
+            begin + dict("float 3", "str O") + dict("float 2", "str O") + dict("float 3", "str O") + ";");
+  EXPECT_EQ(error_of([&] { parsed(record(real(3), bytes("h\x07"))); }),
+            fmt::format("byte {}: memo entry 7 was never made", (first + record(real(2), o)).size() + 3 + 2 + 9 + 2));
+}
+
 /// Random damage: an Error or a result, nothing else.
 TEST(Pickle, RandomDamage) {
   const std::string seed = trajectory(step("O", real(-75)) + step("Cl", real(-460)) + atom("H", "", 1));

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "io/dataset.hpp"
 #include "io/model_file.hpp"
 #include "support/training_fixtures.hpp"
 #include "train/trainer.hpp"
@@ -19,7 +20,8 @@ const ModelFactory toy{test::ToyPotential::create, test::ToyPotential::make};
 TrainConfig short_run(const std::string& output, std::int64_t steps) {
   TrainConfig config;
   config.file = "config.yaml";
-  config.data.train = {"train.h5"};
+  config.data.train = {{"train.h5", ""}};
+  config.data.validation = {{"validation.h5", ""}};
   config.data.atomic_energies = DataConfig::AtomicEnergies::table;
   config.data.e0_table = {{"H", -13.6}, {"O", -432.1}};
   config.model = {{"architecture", "toy"}, {"cutoff", test::toy_cutoff}};
@@ -35,16 +37,19 @@ TrainConfig short_run(const std::string& output, std::int64_t steps) {
   return config;
 }
 
-TrainingData data() {
-  return test::in_memory(test::molecules(18, 3), test::molecules(6, 4));
+test::Files data() {
+  return {{"train.h5", test::molecules(18, 3)}, {"validation.h5", test::molecules(6, 4)}};
 }
 
-TrainingOutcome run(const TrainConfig& config, bool resume = false, const TrainingData& set = data()) {
-  static const Communicator alone;
+TrainingOutcome run(const TrainConfig& config, RunOptions options, const test::Files& files = data()) {
   set_verbosity(Verbosity::quiet);
+  return train(config, options, test::alone(), toy, test::open_from(files));
+}
+
+TrainingOutcome run(const TrainConfig& config, bool resume = false, const test::Files& files = data()) {
   RunOptions options;
   options.resume = resume;
-  return train(config, options, alone, toy, set);
+  return run(config, options, files);
 }
 
 std::string message_of(const std::function<void()>& action) {
@@ -90,11 +95,8 @@ TEST(Training, WritesTheBestAveragedWeightsAndTheirRecord) {
 
   // The errors of the record are those of the weights of the record.
   const auto potential = toy.make(written, Precision::double_precision);
-  const TrainingData set = data();
-  const SpeciesMap species(written.elements);
-  BatchLoader loader(set.validation, species, written.cutoff);
   LossPass pass(*potential, config.loss);
-  const Batch batch = loader.load({0, 1, 2, 3, 4, 5});
+  const Batch batch = test::batch_of(test::molecules(6, 4), written.cutoff);
   ErrorSums errors;
   const double loss = pass.measure(batch, loss_counts(batch.labels), errors).total();
   EXPECT_NEAR(errors.force_mae(), written.training["errors"]["validation"]["force_mae_ev_per_angstrom"].get<double>(),
@@ -136,6 +138,65 @@ TEST(Training, ResumedEqualsUninterruptedBitForBit) {
   }
 }
 
+/// Streams structures from data sets, in windows that are a small part of them.
+TrainConfig streaming_run(const test::TemporaryFolder& folder, const std::string& output, std::int64_t steps) {
+  TrainConfig config = short_run(folder / output, steps);
+  config.data.memory = 20'000;
+  config.data.train.clear();
+  config.data.validation.clear();
+  for (const auto& [name, structures] : test::Files{
+           {"a.h5", test::molecules(31, 3)}, {"b.h5", test::molecules(9, 8)}, {"v.h5", test::molecules(12, 4)}}) {
+    (name == "v.h5" ? config.data.validation : config.data.train).push_back({folder / name, ""});
+    if (std::filesystem::exists(folder / name)) continue;
+    DatasetWriter writer(folder / name);
+    for (const Structure& s : structures) writer.add(s);
+    writer.commit({});
+  }
+  return config;
+}
+
+TrainingOutcome run_files(const TrainConfig& config, const RunOptions& options = {}) {
+  set_verbosity(Verbosity::quiet);
+  return train(config, options, test::alone(), toy);
+}
+
+TEST(Streaming, ResumedEqualsUninterruptedBitForBit) {
+  test::TemporaryFolder folder;
+  const TrainingOutcome whole = run_files(streaming_run(folder, "whole.h5", 46));
+  run_files(streaming_run(folder, "parts.h5", 23));  // in the third epoch of 10 batches
+  RunOptions resumed;
+  resumed.resume = true;
+  TrainConfig config = streaming_run(folder, "parts.h5", 46);
+  config.data.workers = 3;
+  const TrainingOutcome parts = run_files(config, resumed);
+  EXPECT_EQ(parts.state.step, 46);
+  EXPECT_EQ(parts.state.parameters, whole.state.parameters);
+  EXPECT_EQ(parts.state.best.loss, whole.state.best.loss);
+  EXPECT_EQ(parts.record.parameters.values(), whole.record.parameters.values());
+  EXPECT_EQ(parts.record.training["errors"], whole.record.training["errors"]);
+  config.data.memory = 24 * 1024;
+  EXPECT_EQ(message_of([&] { run_files(config, resumed); }),
+            checkpoint_path(config) +
+                ": this checkpoint was made with data.memory = \"19.53125 KiB\", now it is \"24 KiB\"; restore it, or "
+                "train afresh without --resume");
+}
+
+TEST(Streaming, EqualsTrainingFromMemoryBitForBit) {
+  test::TemporaryFolder folder;
+  TrainConfig config = streaming_run(folder, "cached.h5", 35);
+  config.data.memory = 1 << 30;
+  const TrainingOutcome cached = run_files(config);
+  config.output = folder / "streamed.h5";
+  RunOptions options;
+  options.may_cache = false;
+  const TrainingOutcome streamed = run_files(config, options);
+  EXPECT_EQ(streamed.state.parameters, cached.state.parameters);
+  EXPECT_EQ(streamed.record.parameters.values(), cached.record.parameters.values());
+  EXPECT_EQ(streamed.record.training["errors"], cached.record.training["errors"]);
+  config = streaming_run(folder, "windows.h5", 35);
+  EXPECT_NE(run_files(config).state.parameters, cached.state.parameters);  // another order
+}
+
 TEST(Training, EpochsEndWhereTheySay) {
   test::TemporaryFolder folder;
   TrainConfig config = short_run(folder / "toy.h5", 0);
@@ -165,6 +226,11 @@ TEST(Training, ACheckpointOfAnotherRunIsRefused) {
   EXPECT_EQ(message_of([&] { run(config); }),
             "there is a checkpoint of an earlier run, '" + path +
                 "': go on with --resume, start afresh with --overwrite, or name another output");
+  RunOptions resumed;
+  resumed.resume = true;
+  const auto changed_files = [](const std::string& name) -> std::shared_ptr<const StructureSource> {
+    return std::make_shared<test::MemorySource>(name == "train.h5" ? "another.h5" : name, data().at(name));
+  };
   TrainConfig other = config;
   other.optimiser.learning_rate = 0.03;
   EXPECT_EQ(
@@ -172,12 +238,10 @@ TEST(Training, ACheckpointOfAnotherRunIsRefused) {
       path +
           ": this checkpoint was made with optimiser.learning_rate = 0.02, now it is 0.03; restore it, or train afresh "
           "without --resume");
-  TrainingData changed = data();
-  changed.hashes["train.h5"] = "another";
-  EXPECT_EQ(message_of([&] { run(config, true, changed); }),
+  EXPECT_EQ(message_of([&] { train(config, resumed, test::alone(), toy, changed_files); }),
             path +
                 ": this checkpoint was made with content hash of the data.train.h5 = \"hash of train.h5\", now it is "
-                "\"another\"; restore it, or train afresh without --resume");
+                "\"hash of another.h5\"; restore it, or train afresh without --resume");
   TrainConfig longer = config;
   longer.steps = 8;
   EXPECT_EQ(run(longer, true).state.step, 8);
@@ -207,7 +271,9 @@ TEST(Training, WhatItCannotDoItSaysFirst) {
   auto strange = test::molecules(1, 9);
   strange[0].numbers[0] = 17;
   EXPECT_EQ(
-      message_of([&] { run(short_run(folder / "toy.h5", 5), false, test::in_memory(test::molecules(3, 3), strange)); }),
+      message_of([&] {
+        run(short_run(folder / "toy.h5", 5), false, {{"train.h5", test::molecules(3, 3)}, {"validation.h5", strange}});
+      }),
       "validation.h5: structure 0: a validation structure has Cl, which no training structure has");
 }
 
@@ -218,7 +284,8 @@ TEST(Training, EnergyOnlyStructuresAreTrainedOnTheirEnergies) {
   TrainConfig config = short_run(folder / "toy.h5", 100);
   config.loss.forces = 0;
   config.schedule = {};
-  const TrainingOutcome outcome = run(config, false, test::in_memory(structures));
+  config.data.validation.clear();
+  const TrainingOutcome outcome = run(config, false, {{"train.h5", structures}});
   const nlohmann::json errors = outcome.record.training["errors"];
   EXPECT_FALSE(errors["train"].contains("force_mae_ev_per_angstrom"));
   EXPECT_FALSE(errors.contains("validation"));
@@ -228,11 +295,9 @@ TEST(Training, EnergyOnlyStructuresAreTrainedOnTheirEnergies) {
 TEST(Training, ADryRunWritesNothing) {
   test::TemporaryFolder folder;
   const TrainConfig config = short_run(folder / "toy.h5", 5);
-  const Communicator alone;
-  set_verbosity(Verbosity::quiet);
   RunOptions options;
   options.dry_run = true;
-  const TrainingOutcome outcome = train(config, options, alone, toy, data());
+  const TrainingOutcome outcome = run(config, options);
   EXPECT_GT(outcome.record.parameters.size(), 0u);
   EXPECT_FALSE(std::filesystem::exists(config.output));
   EXPECT_FALSE(std::filesystem::exists(checkpoint_path(config)));

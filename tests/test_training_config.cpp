@@ -63,7 +63,11 @@ class ConfigFile : public testing::Test {
 
 TEST_F(ConfigFile, ReadsWhatIsWrittenAndFillsInDefaults) {
   const TrainConfig config = read_config(write(good));
-  EXPECT_EQ(config.data.train, std::vector<std::string>{(folder_ / "train.h5").string()});
+  ASSERT_EQ(config.data.train.size(), 1u);
+  EXPECT_EQ(config.data.train[0].file, (folder_ / "train.h5").string());
+  EXPECT_EQ(config.data.train[0].split, "");
+  EXPECT_EQ(config.data.memory, std::size_t{1} << 30);
+  EXPECT_EQ(config.data.workers, 1);
   EXPECT_EQ(config.data.isolated_atoms, (folder_ / "atoms.h5").string());
   EXPECT_EQ(config.data.validation_fraction, 0.1);
   EXPECT_EQ(config.loss.forces, 100);
@@ -77,10 +81,60 @@ TEST_F(ConfigFile, ReadsWhatIsWrittenAndFillsInDefaults) {
   EXPECT_EQ(config.output, "model.h5");
 }
 
+TEST_F(ConfigFile, LossOfWholeStructures) {
+  std::string text = good;
+  text.replace(text.find("  forces: 100"), 13,
+               "  forces: 100\n  direct_forces: 3\n  energy_of: structure\n  forces_penalty: {kind: rmse}");
+  const TrainConfig config = read_config(write(text));
+  EXPECT_FALSE(config.loss.energy_per_atom);
+  EXPECT_EQ(config.loss.direct_forces, 3);
+  EXPECT_EQ(config.loss.forces_penalty.kind, PenaltyConfig::Kind::rmse);
+  const TrainConfig again = read_config(write(to_yaml(to_json(config))));
+  EXPECT_EQ(to_json(again).dump(), to_json(config).dump());
+  EXPECT_EQ(message("  forces: 100", "  forces: 100\n  energy_of: atoms"),
+            "config.yaml:10: loss.energy_of: expected one of atom, structure, found 'atoms'; did you mean 'atom'?");
+}
+
 TEST_F(ConfigFile, TheResolvedFormReadsBackAsItself) {
   const TrainConfig config = read_config(write(good));
   const TrainConfig again = read_config(write(to_yaml(to_json(config))));
   EXPECT_EQ(to_json(again).dump(), to_json(config).dump());
+}
+
+TEST_F(ConfigFile, DataMayBeListsAndSetsOfASplit) {
+  std::string text = good;
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+  };
+  replace("train: train.h5", "train: [a.h5, {file: b.h5, split: train}]\n  memory: 1.5 MiB\n  workers: 2");
+  replace("{fraction: 0.1}", "{file: b.h5, split: validation}");
+  replace("{structures: 4}", "{edges: 5000}");
+  const TrainConfig config = read_config(write(text));
+  ASSERT_EQ(config.data.train.size(), 2u);
+  EXPECT_EQ(config.data.train[0].file, (folder_ / "a.h5").string());
+  EXPECT_EQ(config.data.train[1].file, (folder_ / "b.h5").string());
+  EXPECT_EQ(config.data.train[1].split, "train");
+  ASSERT_EQ(config.data.validation.size(), 1u);
+  EXPECT_EQ(config.data.validation[0].split, "validation");
+  EXPECT_EQ(config.data.validation_fraction, 0);
+  EXPECT_EQ(config.data.memory, 3u << 19);
+  EXPECT_EQ(config.data.workers, 2);
+  EXPECT_EQ(config.batch_edges, 5000);
+  const TrainConfig again = read_config(write(to_yaml(to_json(config))));
+  EXPECT_EQ(to_json(again).dump(), to_json(config).dump());
+}
+
+TEST_F(ConfigFile, WrongDataIsRefused) {
+  EXPECT_EQ(message("train: train.h5", "train: []"), "config.yaml:2: data.train: expected at least one file");
+  EXPECT_EQ(message("train: train.h5", "train: {split: train}"), "config.yaml:2: data.train.file is missing");
+  EXPECT_EQ(message("train: train.h5", "train: [{file: a.h5, spilt: train}]"),
+            "config.yaml:2: unknown key 'data.train.spilt'; did you mean 'split'?");
+  const std::string expected = "config.yaml:3: data.memory: expected something like '1 GiB' or '500 MiB', found ";
+  for (const char* memory : {"1", "1 GB", "-1 GiB", "1 GiB more", "much", "0 MiB"})
+    EXPECT_EQ(message("train: train.h5", std::string("train: train.h5\n  memory: ") + memory),
+              expected + "'" + memory + "'");
+  EXPECT_EQ(message("train: train.h5", "train: train.h5\n  workers: 0"),
+            "config.yaml:3: data.workers: expected an integer of 1 or more, found 0");
 }
 
 TEST_F(ConfigFile, TheModelSectionKeepsTypes) {
@@ -129,7 +183,7 @@ TEST_F(ConfigFile, WrongValuesAreRefused) {
   EXPECT_EQ(message("{fraction: 0.1}", "none"),
             "config.yaml:12: schedule: kind plateau follows the validation loss, but data.validation is none");
   EXPECT_EQ(message("{structures: 4}", "{structures: 4, atoms: 100}"),
-            "config.yaml:13: batch.structures: expected one of batch.structures and batch.atoms");
+            "config.yaml:13: batch.structures: expected one of batch.structures, batch.atoms and batch.edges");
   EXPECT_EQ(message("epochs: 2\n", ""),
             "config.yaml:1: epochs: nothing says when to stop: set epochs, steps or time_limit (seconds)");
   EXPECT_EQ(message("model.h5", "model"),

@@ -9,12 +9,10 @@
 
 #include "core/error.hpp"
 #include "support/training_fixtures.hpp"
-#include "train/batches.hpp"
+#include "train/statistics.hpp"
 
 namespace isotrope {
 namespace {
-
-using test::file;
 
 template <class Action>
 std::string message_of(Action&& action) {
@@ -26,96 +24,28 @@ std::string message_of(Action&& action) {
   return "no error";
 }
 
+/// What a run knows before its first step.
+struct Found {
+  TrainingData data;
+  SetStatistics train;
+};
+
+Found find(const test::Files& files, DataConfig config = {}, const LossConfig& loss = {}, double cutoff = 3) {
+  if (config.train.empty()) config.train = {{"set.h5", ""}};
+  Found found{find_training_data(config, loss, test::open_from(files)), {}};
+  found.train = scan(found.data.train, cutoff, {}, test::alone());
+  scan(found.data.validation, cutoff, {}, test::alone(), found.train.elements());
+  return found;
+}
+
+Found find(const std::vector<Structure>& structures, const DataConfig& config = {}, const LossConfig& loss = {}) {
+  return find(test::Files{{"set.h5", structures}}, config, loss);
+}
+
 /// The message of a training set with these structures and a force weight of 100.
-std::string refusal(std::vector<Structure> structures, DataConfig config = {}, LossConfig loss = {}) {
-  return message_of([&] { make_training_data(config, loss, file("set.h5", structures), {}, {}); });
-}
-
-// --- batches ---------------------------------------------------------------------------------------------------------
-
-const std::vector<int> sizes{3, 9, 1, 4, 40, 5, 6, 2, 2, 8, 7, 3, 3};
-
-TEST(Batches, EveryStructureOnceAnEpochAndWithinTheBound) {
-  for (const BatchSize bound : {BatchSize{4, 0}, BatchSize{0, 12}}) {
-    for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
-      std::multiset<int> seen;
-      for (const Indices& batch : plan_epoch(sizes, bound, 7, epoch)) {
-        int atoms = 0;
-        for (int i : batch) atoms += sizes[i];
-        EXPECT_TRUE(bound.structures == 0 || batch.size() <= 4);
-        EXPECT_TRUE(bound.atoms == 0 || batch.size() == 1 || atoms <= 12);
-        seen.insert(batch.begin(), batch.end());
-      }
-      std::vector<int> all(sizes.size());
-      std::iota(all.begin(), all.end(), 0);
-      EXPECT_EQ(std::vector<int>(seen.begin(), seen.end()), all);
-    }
-  }
-}
-
-TEST(Batches, AreAFunctionOfSeedAndEpoch) {
-  const BatchSize bound{4, 0};
-  EXPECT_EQ(plan_epoch(sizes, bound, 7, 2), plan_epoch(sizes, bound, 7, 2));
-  EXPECT_NE(plan_epoch(sizes, bound, 7, 2), plan_epoch(sizes, bound, 7, 3));
-  EXPECT_NE(plan_epoch(sizes, bound, 7, 2), plan_epoch(sizes, bound, 8, 2));
-  // A stored order (from a separate implementation of SplitMix64 and Fisher-Yates in Python): runs must be the same on
-  // every platform.
-  EXPECT_EQ(shuffled(8, 7, 2), (std::vector<int>{6, 0, 5, 4, 2, 7, 1, 3}));
-}
-
-TEST(Batches, TheRanksTogetherHaveTheBatch) {
-  for (const Indices& batch : plan_epoch(sizes, {0, 30}, 7, 0)) {
-    for (int ranks : {1, 2, 3, 20}) {
-      std::multiset<int> together;
-      std::vector<int> loads;
-      for (int rank = 0; rank < ranks; ++rank) {
-        const Indices mine = share_of(batch, sizes, rank, ranks);
-        together.insert(mine.begin(), mine.end());
-        loads.push_back(0);
-        for (int i : mine) loads.back() += sizes[i];
-      }
-      EXPECT_EQ(together, std::multiset<int>(batch.begin(), batch.end()));
-      const int largest =
-          sizes[*std::max_element(batch.begin(), batch.end(), [](int a, int b) { return sizes[a] < sizes[b]; })];
-      EXPECT_LE(*std::max_element(loads.begin(), loads.end()) - *std::min_element(loads.begin(), loads.end()), largest);
-    }
-  }
-}
-
-void expect_equal(const Graph& a, const Graph& b) {
-  EXPECT_EQ(a.owned, b.owned);
-  EXPECT_EQ(a.total, b.total);
-  EXPECT_EQ(a.graphs, b.graphs);
-  EXPECT_EQ(a.species, b.species);
-  EXPECT_EQ(a.first, b.first);
-  EXPECT_EQ(a.neighbour, b.neighbour);
-  EXPECT_EQ(a.r, b.r);
-  EXPECT_EQ(a.graph, b.graph);
-  EXPECT_EQ(a.volume, b.volume);
-  EXPECT_EQ(a.charge, b.charge);
-  EXPECT_EQ(a.multiplicity, b.multiplicity);
-}
-
-TEST(Batches, JoinedCachedAndPrefetchedGraphsAreTheSame) {
-  auto structures = test::molecules(4, 1);
-  for (Structure& s : test::crystals(3, 2)) structures.push_back(s);
-  structures[1].charge = 1;
-  const TrainingData data = test::in_memory(structures);
-  const SpeciesMap species({1, 8});
-  BatchLoader cached(data.train, species, 3.0), fresh(data.train, species, 3.0, 1);
-  EXPECT_TRUE(cached.cached());
-  EXPECT_FALSE(fresh.cached());
-  const Indices indices{5, 1, 0, 6}, next{2, 4};
-  const Batch expected = cached.load(indices);
-  EXPECT_EQ(expected.graph.graphs, 4);
-  EXPECT_EQ(expected.labels.graphs(), 4);
-  EXPECT_EQ(expected.labels.forces.size(), static_cast<std::size_t>(expected.graph.owned));
-  expect_equal(expected.graph, fresh.load(indices).graph);
-  fresh.prefetch(next);
-  expect_equal(cached.load(next).graph, fresh.load(next).graph);
-  fresh.prefetch(next);
-  expect_equal(expected.graph, fresh.load(indices).graph);  // not what was announced
-  EXPECT_EQ(cached.load({}).graph.owned, 0);
+std::string refusal(const std::vector<Structure>& structures, const DataConfig& config = {},
+                    const LossConfig& loss = {}) {
+  return message_of([&] { find(structures, config, loss); });
 }
 
 // --- labels ----------------------------------------------------------------------------------------------------------
@@ -189,40 +119,75 @@ TEST(Labels, WeightsMultiply) {
   structures[1].config_type = "other";
   DataConfig config;
   config.weights["molecule"] = 0.5;
-  const TrainingData data = make_training_data(config, {}, file("set.h5", structures), {}, {});
-  EXPECT_EQ(data.train[0].weight, 1.5);
-  EXPECT_EQ(data.train[1].weight, 1);
+  const SampleSet set = find(structures, config).data.train;
+  EXPECT_EQ(set.read_one(0).weight, 1.5);
+  EXPECT_EQ(set.read_one(1).weight, 1);
 }
+
+/// Places in the file that a fraction of 0.25 takes from 20 structures; worked out by a separate program.
+const std::vector<std::uint32_t> validation_of_twenty{1, 9, 10, 15, 17};
 
 TEST(Split, IsDisjointCompleteAndKeepsGroups) {
   auto structures = test::molecules(20, 1);
   DataConfig config;
   config.validation_fraction = 0.25;
-  TrainingData data = make_training_data(config, {}, file("set.h5", structures), {}, {});
-  EXPECT_EQ(data.train.size(), 15u);
-  std::set<int> seen;
-  for (const auto* part : {&data.train, &data.validation})
-    for (const Sample& sample : *part) EXPECT_TRUE(seen.insert(sample.index).second);
+  TrainingData data = find(structures, config).data;
+  EXPECT_EQ(data.train.size(), 15);
+  std::set<std::uint32_t> seen;
+  for (const SampleSet* part : {&data.train, &data.validation})
+    for (const SampleEntry& entry : part->entries) EXPECT_TRUE(seen.insert(entry.place).second);
   EXPECT_EQ(seen.size(), 20u);
+  std::vector<std::uint32_t> chosen;
+  for (const SampleEntry& entry : data.validation.entries) chosen.push_back(entry.place);
+  EXPECT_EQ(chosen, validation_of_twenty);  // runs and models that were made with a fraction keep their split
 
   for (int i = 0; i < 20; ++i) structures[i].group = std::string(1, static_cast<char>('a' + i / 5));
   EXPECT_EQ(refusal(structures, config),
             "set.h5: its structures belong to groups (trajectories), which a random split would cut; say "
             "data.validation.by: group to keep them whole, or by: structure");
   config.split_is_stated = config.validation_by_group = true;
-  data = make_training_data(config, {}, file("set.h5", structures), {}, {});
-  ASSERT_EQ(data.validation.size(), 5u);
-  for (const Sample& sample : data.validation)
-    EXPECT_EQ(sample.structure.group, data.validation.front().structure.group);
+  data = find(structures, config).data;
+  ASSERT_EQ(data.validation.size(), 5);
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(data.validation.read_one(i).structure.group, data.validation.read_one(0).structure.group);
   config.validation_fraction = 0.01;
   EXPECT_EQ(refusal(structures, config),
             "data.validation.fraction 0.01 of 4 groups leaves the training or the validation set empty");
 }
 
+TEST(Split, OfTheFileIsTakenByName) {
+  auto structures = test::molecules(9, 1);
+  for (int i = 0; i < 9; ++i) structures[i].split = i % 3 == 0 ? "validation" : i == 8 ? "test" : "train";
+  DataConfig config;
+  config.train = {{"set.h5", "train"}, {"more.h5", ""}};
+  config.validation = {{"set.h5", "validation"}};
+  const test::Files files{{"set.h5", structures}, {"more.h5", test::molecules(2, 3)}};
+  const Found found = find(files, config);
+  const auto places = [](const SampleSet& set) {
+    std::vector<std::string> all;
+    for (int i = 0; i < set.size(); ++i) all.push_back(set.where(i));
+    return all;
+  };
+  EXPECT_EQ(places(found.data.train),
+            (std::vector<std::string>{"set.h5: structure 1", "set.h5: structure 2", "set.h5: structure 4",
+                                      "set.h5: structure 5", "set.h5: structure 7", "more.h5: structure 0",
+                                      "more.h5: structure 1"}));
+  EXPECT_EQ(places(found.data.validation),
+            (std::vector<std::string>{"set.h5: structure 0", "set.h5: structure 3", "set.h5: structure 6"}));
+  EXPECT_EQ(found.data.train.read_one(3).structure.positions, structures[5].positions);
+  EXPECT_EQ(found.data.hashes.size(), 2u);
+  config.train[0].split = "trian";
+  EXPECT_EQ(message_of([&] { find(files, config); }),
+            "set.h5: its split has no set 'trian', did you mean 'train'? It has: validation, train, test");
+  config.train = {{"more.h5", "train"}};
+  EXPECT_EQ(message_of([&] { find(files, config); }),
+            "more.h5: it has no split, so no set 'train'; convert with --split, or leave `split` out");
+}
+
 // --- atomic reference energies ---------------------------------------------------------------------------------------
 
-AtomicEnergies energies_of(const DataConfig& config, const TrainingData& data) {
-  return find_atomic_energies(config, data, elements_of(data.train));
+AtomicEnergies energies_of(const DataConfig& config, const Found& found) {
+  return find_atomic_energies(config, found.data, found.train);
 }
 
 TEST(AtomicEnergies, IsolatedAtomsAreRecognisedAndKeptOut) {
@@ -236,14 +201,14 @@ TEST(AtomicEnergies, IsolatedAtomsAreRecognisedAndKeptOut) {
   structures.push_back(crystal);
   DataConfig config;
   config.atomic_energies = DataConfig::AtomicEnergies::training_set;
-  TrainingData data = make_training_data(config, {}, file("set.h5", structures), {}, {});
-  EXPECT_EQ(data.train.size(), 4u);
-  EXPECT_EQ(data.isolated.size(), 2u);
-  EXPECT_EQ(energies_of(config, data).energies, (std::vector<double>{-13.5, -430.5}));
+  const Found found = find(structures, config);
+  EXPECT_EQ(found.data.train.size(), 4);
+  EXPECT_EQ(found.data.isolated.size(), 2u);
+  EXPECT_EQ(energies_of(config, found).energies, (std::vector<double>{-13.5, -430.5}));
   DataConfig trained = config;
   trained.train_on_isolated_atoms = true;
   structures[3].forces = structures[4].forces = {Vec3{}};
-  EXPECT_EQ(make_training_data(trained, {}, file("set.h5", structures), {}, {}).train.size(), 6u);
+  EXPECT_EQ(find(structures, trained).data.train.size(), 6);
 }
 
 TEST(AtomicEnergies, FileAndTable) {
@@ -253,7 +218,7 @@ TEST(AtomicEnergies, FileAndTable) {
   const auto structures = test::molecules(3, 1);
   const auto with = [&](std::vector<Structure> atoms) {
     return message_of([&] {
-      energies_of(config, make_training_data(config, {}, file("set.h5", structures), {}, file("atoms.h5", atoms)));
+      energies_of(config, find(test::Files{{"set.h5", structures}, {"atoms.h5", atoms}}, config));
     });
   };
   const Structure h = test::isolated_atom(1, -13.5), o = test::isolated_atom(8, -430.5);
@@ -277,11 +242,11 @@ TEST(AtomicEnergies, FileAndTable) {
 
   config.atomic_energies = DataConfig::AtomicEnergies::table;
   config.e0_table["H"] = -13;
-  const TrainingData data = make_training_data(config, {}, file("set.h5", structures), {}, {});
-  EXPECT_EQ(message_of([&] { energies_of(config, data); }),
+  const Found found = find(structures, config);
+  EXPECT_EQ(message_of([&] { energies_of(config, found); }),
             "data.isolated_atoms has no energy for O, which the training structures contain; add 'O: <eV>'");
   config.e0_table["O"] = -431;
-  EXPECT_EQ(energies_of(config, data).energies, (std::vector<double>{-13, -431}));
+  EXPECT_EQ(energies_of(config, found).energies, (std::vector<double>{-13, -431}));
 }
 
 TEST(AtomicEnergies, LeastSquaresFindsExactOnesAndSaysWhereItCannot) {
@@ -291,12 +256,12 @@ TEST(AtomicEnergies, LeastSquaresFindsExactOnesAndSaysWhereItCannot) {
     for (int z : s.numbers) *s.energy += z == 1 ? -13.25 : -430.75;
   }
   const DataConfig config;  // least squares
-  const AtomicEnergies fit = energies_of(config, test::in_memory(structures));
+  const AtomicEnergies fit = energies_of(config, find(structures));
   EXPECT_NEAR(fit.energies[0], -13.25, 1e-9);
   EXPECT_NEAR(fit.energies[1], -430.75, 1e-9);
   EXPECT_LE(fit.residual, 1e-10);
   EXPECT_TRUE(fit.unique);
-  const AtomicEnergies single = energies_of(config, test::in_memory({structures[0]}));
+  const AtomicEnergies single = energies_of(config, find(std::vector<Structure>{structures[0]}));
   EXPECT_FALSE(single.unique);
   EXPECT_LE(single.residual, 1e-10);
 }
@@ -307,10 +272,55 @@ TEST(Statistics, ForcesNeighboursElements) {
   s.numbers = {1, 8, 1};
   s.positions = {Vec3{0, 0, 0}, Vec3{1, 0, 0}, Vec3{2, 0, 0}};
   s.forces = {Vec3{1, 0, 0}, Vec3{0, -2, 0}, Vec3{}};
-  const TrainingData data = test::in_memory(structures);
-  EXPECT_DOUBLE_EQ(force_rms(data.train), std::sqrt(5.0 / 9));
-  EXPECT_DOUBLE_EQ(average_neighbours(data.train, 1.5), 4.0 / 3);
-  EXPECT_EQ(elements_of(data.train), (std::vector<int>{1, 8}));
+  const SetStatistics sums = find(test::Files{{"set.h5", structures}}, {}, {}, 1.5).train;
+  EXPECT_DOUBLE_EQ(sums.force_rms(), std::sqrt(5.0 / 9));
+  EXPECT_DOUBLE_EQ(sums.average_neighbours(), 4.0 / 3);
+  EXPECT_EQ(sums.elements(), (std::vector<int>{1, 8}));
+}
+
+/// Against all rows at once, also where elements appear late and rows were folded many times.
+TEST(CompositionFit, FoldingLosesNothing) {
+  SplitMix random(5);
+  const std::vector<int> elements{1, 6, 7, 8, 16, 17};
+  std::vector<double> e0{-13.6, -1035.2, -1485.1, -2042.6, -10832.4, -12518.9};
+  CompositionFit fit, halves[2];
+  std::vector<Structure> all;
+  for (int i = 0; i < 3000; ++i) {
+    Structure s;
+    const int kinds = i < 1000 ? 3 : i < 2900 ? 5 : 6;
+    double energy = 0;
+    for (int a = 0; a < 5 + static_cast<int>(random.below(60)); ++a) {
+      const auto kind = random.below(kinds);
+      s.numbers.push_back(elements[kind]);
+      energy += e0[kind];
+    }
+    s.energy = energy + 0.1 * random.normal();
+    fit.add(s);
+    halves[i % 2].add(s);
+    all.push_back(s);
+  }
+  halves[0].add(halves[1]);
+  for (const CompositionFit* each : {&fit, &halves[0]}) {
+    const auto solution = each->solve(elements);
+    EXPECT_TRUE(solution.unique);
+    // The gradient of the sum of squares vanishes at the solution.
+    std::vector<double> slope(elements.size(), 0.0);
+    double squares = 0;
+    for (const Structure& s : all) {
+      double left = *s.energy;
+      for (const int z : s.numbers)
+        left -= solution.energies[std::find(elements.begin(), elements.end(), z) - elements.begin()];
+      left /= s.size();
+      squares += left * left;
+      for (const int z : s.numbers) {
+        const auto k = std::find(elements.begin(), elements.end(), z) - elements.begin();
+        slope[k] += left / s.size();
+      }
+    }
+    for (const double g : slope) EXPECT_LE(std::abs(g), 1e-8);
+    EXPECT_NEAR(each->residual(elements, solution.energies), std::sqrt(squares / 3000), 1e-10);
+  }
+  EXPECT_FALSE(fit.solve({1, 6, 7, 8, 16, 17, 35}).unique);
 }
 
 }  // namespace

@@ -147,16 +147,17 @@ LossConfig loss_config(const LossCase& c) {
 using Kind = PenaltyConfig::Kind;
 const LossCase loss_cases[] = {{"mse", Kind::mse, Kind::mse, Kind::mse},
                                {"huber", Kind::huber, Kind::huber, Kind::huber},
-                               {"mae", Kind::mae, Kind::norm, Kind::mae}};
+                               {"mae", Kind::mae, Kind::norm, Kind::mae},
+                               {"rmse", Kind::mae, Kind::rmse, Kind::mse}};
 
 /// Two crystals and a molecule, one without energy, one without forces, the molecule without stress.
-TrainingData mixed_data() {
+Batch mixed_batch() {
   auto structures = test::crystals(2, 5);
   structures.push_back(test::molecules(1, 6)[0]);
   structures[0].energy.reset();
   structures[1].forces.clear();
   structures[1].weight = 0.3;
-  return test::in_memory(structures);
+  return test::batch_of(structures);
 }
 
 TEST(Loss, IsTheStatedMean) {
@@ -183,13 +184,36 @@ TEST(Loss, IsTheStatedMean) {
   EXPECT_TRUE(std::isnan(errors.stress_mae()));
 }
 
+TEST(Loss, OfWholeStructuresAndOfBothKindsOfForces) {
+  LossConfig config;
+  config.energy = 2, config.forces = 30, config.direct_forces = 7;
+  config.energy_per_atom = false;
+  config.energy_penalty.kind = PenaltyConfig::Kind::mae;
+  config.forces_penalty.kind = PenaltyConfig::Kind::rmse;
+  Labels labels;
+  labels.first_atom = {0, 2, 3};
+  labels.weight = {0.5, 2};
+  labels.has_energy = {1, 1}, labels.has_forces = {1, 1}, labels.has_stress = {0, 0};
+  labels.energy = {1, 5};
+  labels.forces = {Vec3{1, 0, 0}, Vec3{}, Vec3{}};
+  labels.stress.resize(2);
+  Prediction prediction{{2, 8}, {Vec3{}, Vec3{0, 2, 0}, Vec3{0, 3, 4}}, {}, {Vec3{1, 0, 0}, Vec3{}, Vec3{0, 0, 2}}};
+  LossDerivative derivative;
+  const LossTerms terms = evaluate_loss(config, loss_counts(labels), labels, prediction, derivative);
+  EXPECT_DOUBLE_EQ(terms.energy, 2 * (0.5 * 1 + 2 * 3) / 2);
+  EXPECT_DOUBLE_EQ(terms.forces, 30 * (0.5 * std::sqrt(5.0 / 2) + 2 * 5) / 2);
+  EXPECT_DOUBLE_EQ(terms.direct_forces, 7 * 2 * 2 / 2.0);
+  EXPECT_DOUBLE_EQ(terms.total(), terms.energy + terms.forces + terms.direct_forces);
+  EXPECT_DOUBLE_EQ(derivative.energy[1], 2);
+  EXPECT_DOUBLE_EQ(derivative.forces[2][1], 30 * 3.0 / 5);
+  EXPECT_DOUBLE_EQ(derivative.direct_forces[2][2], 7);
+  EXPECT_EQ(derivative.direct_forces[0], Vec3{});  // no error: the slope of the root is taken as zero
+}
+
 TEST(Loss, DerivativeIsThatOfTheLoss) {
   for (const LossCase& c : loss_cases) {
     SCOPED_TRACE(c.name);
-    const TrainingData data = mixed_data();
-    std::vector<const Sample*> samples;
-    for (const Sample& sample : data.train) samples.push_back(&sample);
-    const Labels labels = collect_labels(samples);
+    const Labels labels = mixed_batch().labels;
     Prediction prediction{labels.energy, labels.forces, labels.stress};
     SplitMix random(3);
     const auto noise = [&] { return (static_cast<double>(random.below(1000)) - 499.5) / 2000; };
@@ -225,11 +249,8 @@ TEST(Loss, DerivativeIsThatOfTheLoss) {
 TEST(Loss, GradientByTheParametersIsExact) {
   for (const LossCase& c : loss_cases) {
     SCOPED_TRACE(c.name);
-    const TrainingData data = mixed_data();
-    ModelRecord record = test::toy_record(data);
-    const SpeciesMap species(record.elements);
-    BatchLoader loader(data.train, species, record.cutoff);
-    const Batch batch = loader.load({0, 1, 2});
+    ModelRecord record = test::toy_record();
+    const Batch batch = mixed_batch();
     const LossCounts counts = loss_counts(batch.labels);
     ToyPotential potential(record);
     LossPass pass(potential, loss_config(c));

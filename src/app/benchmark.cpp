@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include "app/benchmark_loader.hpp"
 #include "app/commands.hpp"
 #include "app/json_output.hpp"
 #include "app/kokkos_scope.hpp"
@@ -22,7 +23,8 @@ struct BenchmarkOptions {
   JsonOutput json;
   int repeats = 20;
   int atoms = 200;
-  bool train = false;
+  bool train = false, loader = false;
+  LoaderBenchmark loading;
   std::string radial;
 };
 
@@ -58,7 +60,7 @@ Timing time_evaluation(const Potential& potential, const Graph& graph, int repea
   std::vector<Vec3> forces;
   return time_repeats(repeats, [&] {
     potential.evaluate(graph, halo, *workspace, result);
-    assemble_forces(graph, result.dE_dr, forces);
+    if (!result.dE_dr.empty()) assemble_forces(graph, result.dE_dr, forces);
   });
 }
 
@@ -89,6 +91,18 @@ Labels labels_to_train_on(const std::vector<Structure>& structures, const std::s
   return labels;
 }
 
+/// How many structures come from the data while one is trained on.
+void add_loader(nlohmann::json& json, LoaderBenchmark benchmark, const std::string& data, const Potential& potential) {
+  benchmark.data = data;
+  nlohmann::json loader = time_loader(benchmark, SpeciesMap(potential.info().elements), potential.info().cutoff);
+  if (json.contains("train_step_microseconds_per_atom")) {
+    const double step =
+        json["train_step_microseconds_per_atom"].get<double>() * loader["atoms_per_structure"].get<double>();
+    loader["times_training_step"] = loader["structures_per_second"].get<double>() * step * 1e-6;
+  }
+  json["loader"] = loader;
+}
+
 nlohmann::json measure(const BenchmarkOptions& options) {
   const ModelRecord record = options.model.read();
   const auto potential = options.model.load(record);
@@ -106,6 +120,7 @@ nlohmann::json measure(const BenchmarkOptions& options) {
   nlohmann::json json = {{"model", options.model.model()},
                          {"data", options.model.data()},
                          {"precision", options.model.precision_name()},
+                         {"forces", name_of(potential->info().forces)},
                          {"radial", tables ? "tabulated" : "exact"},
                          {"structures", structures.size()},
                          {"atoms", graph.owned},
@@ -116,12 +131,14 @@ nlohmann::json measure(const BenchmarkOptions& options) {
                          {"median_microseconds_per_atom", evaluation.median * microseconds},
                          {"neighbour_list_microseconds_per_atom", list.best * microseconds},
                          {"peak_memory_bytes", peak_memory()}};
-  if (!options.train) return json;
-  const Timing step = time_training_step(*potential, {graph, labels_to_train_on(structures, options.model.data())},
-                                         record.parameters.values(), options.repeats);
-  json["train_step_microseconds_per_atom"] = step.best * microseconds;
-  json["median_train_step_microseconds_per_atom"] = step.median * microseconds;
-  json["train_peak_memory_bytes"] = peak_memory();
+  if (options.train) {
+    const Timing step = time_training_step(*potential, {graph, labels_to_train_on(structures, options.model.data())},
+                                           record.parameters.values(), options.repeats);
+    json["train_step_microseconds_per_atom"] = step.best * microseconds;
+    json["median_train_step_microseconds_per_atom"] = step.median * microseconds;
+    json["train_peak_memory_bytes"] = peak_memory();
+  }
+  if (options.loader) add_loader(json, options.loading, options.model.data(), *potential);
   return json;
 }
 
@@ -141,6 +158,7 @@ void print_report(const nlohmann::json& j) {
                number("median_train_step_microseconds_per_atom"));
   const char* peak = j.contains("train_peak_memory_bytes") ? "train_peak_memory_bytes" : "peak_memory_bytes";
   fmt::print("\npeak memory {:.0f} MiB\n", number(peak) / (1 << 20));
+  if (j.contains("loader")) print_loader_report(j["loader"]);
 }
 
 int run(const BenchmarkOptions& options) {
@@ -164,6 +182,15 @@ Action setup_benchmark(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--radial", o->radial, "exact or tabulated (the pair style's default: tabulated in single precision)");
   app.add_flag("--train", o->train, "Time a training step too: loss, gradient, Adam");
+  CLI::Option* loader =
+      app.add_flag("--loader", o->loader, "Time how fast the structures of a data set come as graphs");
+  app.add_option("--workers", o->loading.workers, "Threads that make graphs")->capture_default_str()->needs(loader);
+  app.add_option("--memory", o->loading.memory_mib, "What the loader may use, MiB (data.memory of a training file)")
+      ->capture_default_str()
+      ->needs(loader);
+  app.add_option("--seconds", o->loading.seconds, "How long to load; an epoch at most")
+      ->capture_default_str()
+      ->needs(loader);
   return [o] { return run(*o); };
 }
 

@@ -22,6 +22,7 @@ Action setup_train(CLI::App& app);
 Action setup_evaluate(CLI::App& app);
 Action setup_check(CLI::App& app);
 Action setup_benchmark(CLI::App& app);
+Action setup_tensor_products(CLI::App& app);
 
 /// The subcommands in the order of the help page. A new one is a file src/app/NAME.cpp, its declaration and one line
 /// here.
@@ -33,6 +34,7 @@ inline const std::vector<Command>& commands() {
       {"evaluate", "Errors of a model against labelled data", setup_evaluate},
       {"check", "Test a model for what physics demands: forces = -dE/dx, rotation, smoothness, ...", setup_check},
       {"benchmark", "Time a model on one thread", setup_benchmark},
+      {"tensor-products", "Compare equivariant products: time, cost, what they can express", setup_tensor_products},
   };
   return table;
 }

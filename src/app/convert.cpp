@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/version.hpp"
+#include "io/census.hpp"
 #include "io/conversion.hpp"
 
 namespace isotrope::app {
@@ -60,13 +61,7 @@ void complete(ConvertOptions& options) {
 
 void print(const ConvertOptions& options, const ConversionOutcome& outcome) {
   fmt::print("{}\n", options.request.output);
-  for (const std::string& line : outcome.census.lines()) fmt::print("{}\n", line);
-  if (outcome.duplicates > 0) {
-    fmt::print("duplicates    {} structures have the elements and positions of an earlier one\n", outcome.duplicates);
-  }
-  if (outcome.rejected > 0) {
-    fmt::print("rejected      {} entries, see {}\n", outcome.rejected, outcome.rejected_log);
-  }
+  for (const std::string& line : census_lines(outcome.census)) fmt::print("{}\n", line);
   if (options.level.empty()) log().warn("the level of theory is not recorded: say --level \"...\"");
 }
 
@@ -90,15 +85,17 @@ Action setup_convert(CLI::App& app) {
   auto o = std::make_shared<ConvertOptions>();
   std::vector<std::string> known;
   for (const Format& format : formats()) known.push_back(fmt::format("{} ({})", format.name, format.help));
-  app.add_option("IN", o->request.inputs, "Files to convert, in this order")->required();
-  app.add_option("-o,--output", o->request.output, "Data set to write (.h5), or extended xyz (.xyz)")->required();
+  app.add_option("IN", o->request.inputs, "Files to convert (of DeePMD: folders), in this order")->required();
+  app.add_option("-o,--output", o->request.output,
+                 "Data set to write (.h5; .shards: in several files), or extended xyz (.xyz)")
+      ->required();
   app.add_option("--format", o->request.format,
                  fmt::format("Format of the input: {}; otherwise by extension", fmt::join(known, ", ")));
   app.add_option("--level", o->level, "Level of theory, kept in the data set: \"B3LYP/6-31G*\"");
   ReadOptions& read = o->request.read;
   app.add_option("--energy-key", read.energy_key,
                  "Entry with the total energy in eV (usual: energy); 'none': leave it out");
-  app.add_option("--forces-key", read.forces_key, "Column with the forces in eV/Å (usual: forces)");
+  app.add_option("--forces-key", read.forces_key, "Column with the forces in eV/Å (usual: forces, force)");
   app.add_option("--stress-key", read.stress_key, "Entry with the stress in eV/Å^3, 9 or 6 numbers (usual: stress)");
   app.add_option("--virial-key", read.virial_key, "Entry with the virial in eV, stress = -virial / V (usual: virial)");
   app.add_option("--stress-sign", o->stress_sign,
@@ -122,6 +119,9 @@ Action setup_convert(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--part", o->request.entries_per_part,
                  "Entries that are converted before they are kept, for a conversion that goes on after an interruption")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--shard", o->request.structures_per_shard,
+                 "Structures in a file of an output that ends in .shards (default: a million)")
       ->check(CLI::PositiveNumber);
   return [o] { return run(*o); };
 }

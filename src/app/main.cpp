@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <cstdio>
 #include <map>
+#include <set>
 
 #include "app/blas_kernels.hpp"
 #include "app/commands.hpp"
@@ -14,6 +15,8 @@ namespace {
 
 constexpr int failure = 1;
 constexpr int usage_error = 2;
+/// Commands that gain nothing by a second start of the program.
+const std::set<std::string> without_matrices = {"convert", "info"};
 
 int report(const std::string& message, int status) {
   fmt::print(stderr, "isotrope: error: {}\n", message);
@@ -44,15 +47,16 @@ int run(int argc, char** argv) {
     return report(fmt::format("{} (isotrope {}--help lists what there is)", error.what(), context), usage_error);
   }
   set_verbosity(quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal);
-  return actions.at(parser.get_subcommands().front())();
+  const CLI::App* const chosen = parser.get_subcommands().front();
+  if (!without_matrices.contains(chosen->get_name())) choose_blas_kernels(argv);
+  use_one_blas_thread();
+  return actions.at(chosen)();
 }
 
 }  // namespace
 }  // namespace isotrope::app
 
 int main(int argc, char** argv) {
-  isotrope::app::choose_blas_kernels(argv);
-  isotrope::use_one_blas_thread();
   try {
     return isotrope::app::run(argc, argv);
   } catch (const std::exception& error) {

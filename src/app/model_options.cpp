@@ -9,6 +9,7 @@ namespace isotrope::app {
 void ModelOptions::add_to(CLI::App& options) {
   options.add_option("MODEL", model_, "Model file (.h5)")->required();
   options.add_option("DATA", data_, "Data set (.h5), or a file that `convert` reads (.xyz)")->required();
+  options.add_option("--forces", forces_, "Of a model that has both kinds: gradient or direct (default: its answer)");
   options.add_option("--precision", precision_, "Of the network: single or double")->capture_default_str();
 }
 
@@ -19,8 +20,12 @@ ModelRecord ModelOptions::read() const {
 }
 
 std::unique_ptr<Potential> ModelOptions::load(const ModelRecord& record) const {
+  require(forces_.empty() || forces_ == "gradient" || forces_ == "direct",
+          "--forces: expected 'gradient' or 'direct', found '{}'", forces_);
   try {
-    return make_potential(record, precision());
+    auto potential = make_potential(record, precision());
+    if (!forces_.empty()) potential->use_forces(forces_ == "direct" ? Forces::direct : Forces::gradient);
+    return potential;
   } catch (const Error& error) {
     fail("{}: {}", model_, error.what());
   }

@@ -19,7 +19,7 @@ class ModelOptions {
   const std::string& data() const { return data_; }
 
  private:
-  std::string model_, data_, precision_ = "double";
+  std::string model_, data_, precision_ = "double", forces_;
 };
 
 }  // namespace isotrope::app

@@ -42,6 +42,12 @@ void AtomicFile::commit(bool durable) {
           std::strerror(errno));
 }
 
+void make_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  require(!error, "cannot make the folder {}: {}", path, error.message());
+}
+
 void write_text_file(const std::string& path, const std::string& text) {
   AtomicFile file(path);
   {

@@ -24,6 +24,9 @@ class AtomicFile {
   std::string path_, temporary_;
 };
 
+/// Makes a folder, and those above it; throws where that is not possible.
+void make_folder(const std::string& path);
+
 /// A text file written in one go, by way of AtomicFile.
 void write_text_file(const std::string& path, const std::string& text);
 

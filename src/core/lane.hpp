@@ -143,16 +143,22 @@ KOKKOS_INLINE_FUNCTION Dual<X> sqrt(const Dual<X>& a) {
   return {s, a.t / (s + s)};
 }
 template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> exp(const Dual<X>& a) {
+  using std::exp;
+  const X e = exp(a.v);
+  return {e, e * a.t};
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> tanh(const Dual<X>& a) {
+  using std::tanh;
+  const X y = tanh(a.v);
+  return {y, (X(1) - y * y) * a.t};
+}
+template <class X>
 KOKKOS_INLINE_FUNCTION Dual<X> sin(const Dual<X>& a) {
   using std::cos;
   using std::sin;
   return {sin(a.v), cos(a.v) * a.t};
-}
-template <class X>
-KOKKOS_INLINE_FUNCTION Dual<X> cos(const Dual<X>& a) {
-  using std::cos;
-  using std::sin;
-  return {cos(a.v), -(sin(a.v) * a.t)};
 }
 
 /// What a kernel template is instantiated for: the stored number, the number of an edge or atom, the lane of channels,

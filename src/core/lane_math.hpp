@@ -58,6 +58,12 @@ inline stdx::simd<double, Abi> exp_lane(stdx::simd<double, Abi> x) {
 #endif
 
 template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> exp_lane(const Dual<X>& x) {
+  const X e = exp_lane(x.v);
+  return {e, e * x.t};
+}
+
+template <class X>
 KOKKOS_INLINE_FUNCTION X sigmoid(const X& x) {
   using T = std::conditional_t<std::is_arithmetic_v<X>, X, decltype(horizontal_sum(x))>;
   return T(1) / (T(1) + exp_lane(X(-x)));
@@ -92,28 +98,6 @@ KOKKOS_INLINE_FUNCTION Dual<X> silu_slope(const Dual<X>& x) {
   const X slope = s * (T(1) + x.v * (T(1) - s));
   const X curvature = s * (T(1) - s) * (T(2) + x.v * (T(1) - s - s));
   return {slope, curvature * x.t};
-}
-
-/// tanh(x) = 2 sigmoid(2x) - 1, absolute error below 2 ulp of one, and its slope 1 - tanh^2.
-template <class X>
-KOKKOS_INLINE_FUNCTION X tanh_lane(const X& x) {
-  const X s = sigmoid(X(x + x));
-  return s + s - decltype(horizontal_sum(x))(1);
-}
-template <class X>
-KOKKOS_INLINE_FUNCTION Dual<X> tanh_lane(const Dual<X>& x) {
-  const X t = tanh_lane(x.v);
-  return {t, (decltype(horizontal_sum(t))(1) - t * t) * x.t};
-}
-template <class X>
-KOKKOS_INLINE_FUNCTION X tanh_slope(const X& x) {
-  const X t = tanh_lane(x);
-  return decltype(horizontal_sum(t))(1) - t * t;
-}
-template <class X>
-KOKKOS_INLINE_FUNCTION Dual<X> tanh_slope(const Dual<X>& x) {
-  const X t = tanh_lane(x.v), slope = decltype(horizontal_sum(t))(1) - t * t;
-  return {slope, decltype(horizontal_sum(t))(-2) * t * slope * x.t};
 }
 
 }  // namespace isotrope

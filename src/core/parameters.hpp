@@ -35,8 +35,4 @@ class Parameters {
   std::vector<double> values_;
 };
 
-/// Throws unless names and shapes are those expected, in their order: a model file that does not fit its own
-/// hyperparameters.
-void check_parameters(const Parameters& found, const Parameters& expected);
-
 }  // namespace isotrope

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <numbers>
 #include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -39,12 +40,23 @@ class SplitMix {
   std::uint64_t state_;
 };
 
+/// Independent numbers for every stream of a seed.
+inline SplitMix stream_of(std::uint64_t seed, std::uint64_t stream) {
+  return SplitMix(SplitMix(seed)() + stream * 0xd1342543de82ef95ULL);
+}
+
+/// Fisher and Yates.
+template <class T>
+void shuffle(std::span<T> values, SplitMix& random) {
+  for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
+}
+
 /// A permutation of 0 ... n - 1 that depends on seed and stream only.
 inline std::vector<int> shuffled(int n, std::uint64_t seed, std::uint64_t stream) {
-  SplitMix random(SplitMix(seed)() + stream * 0xd1342543de82ef95ULL);
+  SplitMix random = stream_of(seed, stream);
   std::vector<int> order(n);
   std::iota(order.begin(), order.end(), 0);
-  for (int i = n - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
+  shuffle(std::span<int>(order), random);
   return order;
 }
 

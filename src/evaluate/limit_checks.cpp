@@ -100,7 +100,7 @@ CheckResult check_cutoff(const CheckedPotential& potential, Structures structure
       cross_cutoff(potential, moved, fmt::format("{}, atoms {} and {}", name, pair.i, pair.j), worst);
     }
   }
-  return worst.result("cutoff");
+  return worst.result("cutoff", potential.info.smooth_cutoff);
 }
 
 CheckResult check_isolated_atoms(const CheckedPotential& potential, Structures structures, bool claimed) {

@@ -26,6 +26,20 @@ void Labels::append(const Structure& s, double structure_weight) {
   stress.push_back(s.stress.value_or(Mat3{}));
 }
 
+void Labels::append(const Labels& others) {
+  const auto join = [](auto& all, const auto& part) { all.insert(all.end(), part.begin(), part.end()); };
+  if (first_atom.empty()) first_atom.push_back(0);
+  const int atoms = first_atom.back();
+  for (int g = 0; g < others.graphs(); ++g) first_atom.push_back(atoms + others.first_atom[g + 1]);
+  join(weight, others.weight);
+  join(has_energy, others.has_energy);
+  join(has_forces, others.has_forces);
+  join(has_stress, others.has_stress);
+  join(energy, others.energy);
+  join(forces, others.forces);
+  join(stress, others.stress);
+}
+
 void ErrorSums::add(const Labels& labels, const Prediction& prediction) {
   for (int g = 0; g < labels.graphs(); ++g) add(labels, prediction, g);
 }
@@ -47,7 +61,7 @@ void ErrorSums::add(const Labels& labels, const Prediction& prediction, int g) {
     }
     components += 3 * atoms;
   }
-  if (labels.has_stress[g]) {
+  if (labels.has_stress[g] && !prediction.stress.empty()) {
     for (int a = 0; a < 3; ++a) {
       const Vec3 error = prediction.stress[g][a] - labels.stress[g][a];
       for (double e : error) stress_abs += std::abs(e);

@@ -52,7 +52,8 @@ CheckedPotential checked(const Potential& potential, Precision precision) {
   return {potential.info(), precision, [predict](const Structure& structure) {
             const Prediction& p = (*predict)(structure);
             const auto& atoms = predict->result().atom_energy;
-            return Observables{std::accumulate(atoms.begin(), atoms.end(), 0.0), p.forces, p.stress.at(0)};
+            const Mat3 stress = p.stress.empty() ? Mat3{} : p.stress[0];
+            return Observables{std::accumulate(atoms.begin(), atoms.end(), 0.0), p.forces, stress};
           }};
 }
 
@@ -75,12 +76,13 @@ CheckResult check_forces(const CheckedPotential& potential, Structures structure
                 fmt::format("{}, atom {} ({}), {}", name, atom, element_symbol(structure.numbers[atom]), "xyz"[k]));
     }
   }
-  return worst.result("forces");
+  return worst.result("forces", potential.info.forces == Forces::gradient);
 }
 
 CheckResult check_stress(const CheckedPotential& potential, Structures structures) {
   const Tolerance tolerance = Tolerance::of(potential.precision);
   WorstViolation worst;
+  if (potential.info.forces == Forces::direct) return worst.result("stress");
   for (const auto& [name, given] : structures) {
     const Structure structure = fully_periodic(given) ? given : put_into_cell(given);
     const Observables here = potential.evaluate(structure);

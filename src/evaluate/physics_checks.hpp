@@ -47,10 +47,10 @@ struct NamedStructure {
 using Structures = std::span<const NamedStructure>;
 
 /// Forces against central finite differences of the energy (five points, fourth order), for all components of small
-/// structures, for `components` of each by lot in larger ones.
+/// structures, for `components` of each by lot in larger ones. A note for direct forces, which are no derivative.
 CheckResult check_forces(const CheckedPotential& potential, Structures structures, int components = 60);
 /// Stress times volume against finite differences of the energy by strain, per atom. What is not periodic in three
-/// directions is put into a triclinic cell just larger than itself.
+/// directions is put into a triclinic cell just larger than itself. Nothing to measure for direct forces.
 CheckResult check_stress(const CheckedPotential& potential, Structures structures);
 /// Energy per atom, forces and stress after a rotation, after a reflection: a note where the model does not claim that
 /// symmetry.
@@ -63,10 +63,12 @@ CheckResult check_translation(const CheckedPotential& potential, Structures stru
 /// Two copies out of reach of each other (for cells: a cell of twice the length) have twice the energy and the same
 /// forces.
 CheckResult check_extensivity(const CheckedPotential& potential, Structures structures);
-/// Forces sum to zero, and for molecules their torque too where the model is invariant under rotation.
+/// Forces sum to zero, and for molecules their torque too where the model is invariant under rotation; a note for
+/// direct forces.
 CheckResult check_net_force(const CheckedPotential& potential, Structures structures);
 /// Energy and forces have no jump where a pair crosses the cutoff, beyond what their slopes explain: dimers of all
-/// elements that occur, and atoms moved through the cutoff of another in the structures.
+/// elements that occur, and atoms moved through the cutoff of another in the structures. A note for a model that claims
+/// no smooth cutoff.
 CheckResult check_cutoff(const CheckedPotential& potential, Structures structures);
 /// A single atom of each element that occurs has energy E0 and no force. Where `claimed` is false (a shift, a self
 /// connection) the energy is a note.

@@ -9,8 +9,15 @@ void assemble_prediction(const PotentialInfo& info, const Graph& graph, const Re
   prediction.energy.assign(graph.graphs, 0.0);
   for (int i = 0; i < graph.owned; ++i)
     prediction.energy[graph.graph[i]] += info.atomic_energies[graph.species[i]] + result.atom_energy[i];
+  prediction.direct_forces.clear();
+  if (info.forces == Forces::direct) {
+    prediction.forces = result.direct_forces;
+    prediction.stress.clear();
+    return;
+  }
   assemble_forces(graph, result.dE_dr, prediction.forces);
   assemble_stress(graph, result.dE_dr, prediction.stress);
+  if (info.direct_forces) prediction.direct_forces = result.direct_forces;
 }
 
 Predictor::Predictor(const Potential& potential)

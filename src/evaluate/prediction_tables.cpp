@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "core/elements.hpp"
 #include "core/error.hpp"
 
@@ -12,9 +10,7 @@ namespace isotrope {
 namespace {
 
 std::string made_folder(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  require(!error, "cannot make the folder {}: {}", folder, error.message());
+  make_folder(folder);
   return folder;
 }
 

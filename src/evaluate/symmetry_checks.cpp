@@ -173,7 +173,7 @@ CheckResult check_net_force(const CheckedPotential& potential, Structures struct
     if (molecule(structure) && potential.info.symmetry != Symmetry::none)
       worst.add(length(torque) / atoms, bound * radius, "eV", name + ", net torque per atom");
   }
-  return worst.result("net force");
+  return worst.result("net force", potential.info.forces == Forces::gradient);
 }
 
 }  // namespace isotrope

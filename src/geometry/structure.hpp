@@ -32,4 +32,9 @@ struct Structure {
   int size() const { return static_cast<int>(numbers.size()); }
 };
 
+/// One atom, periodic in no direction.
+inline bool is_isolated_atom(const Structure& s) {
+  return s.size() == 1 && !s.periodic[0] && !s.periodic[1] && !s.periodic[2];
+}
+
 }  // namespace isotrope

@@ -7,12 +7,13 @@
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
-#include "core/hash.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
+#include "io/census.hpp"
+#include "io/conversion_output.hpp"
 #include "io/conversion_parts.hpp"
 #include "io/dataset.hpp"
-#include "io/extxyz.hpp"
+#include "io/rejections.hpp"
 
 namespace isotrope {
 
@@ -22,54 +23,20 @@ namespace conversion {
 
 namespace {
 
-/// Where the joined structures go: a data set, or extended xyz for an output that ends in .xyz or .extxyz.
-class Output {
+/// Reads the parts of this rank, one after the other.
+class PartReader {
  public:
-  static void check(const std::string& path) {
-    const std::string extension = fs::path(path).extension().string();
-    const bool known = extension == ".xyz" || extension == ".extxyz" || extension == ".h5" || extension == ".hdf5";
-    require(known, "{}: expected an output that ends in .h5 (a data set) or .xyz (extended xyz)", path);
-    AtomicFile writable(path);
-  }
-  explicit Output(const std::string& path) {
-    const std::string extension = fs::path(path).extension().string();
-    if (extension == ".xyz" || extension == ".extxyz")
-      extxyz_ = std::make_unique<ExtxyzWriter>(path);
-    else
-      dataset_ = std::make_unique<DatasetWriter>(path);
-  }
-  void add(const Structure& structure) {
-    if (dataset_)
-      dataset_->add(structure);
-    else
-      extxyz_->add(structure);
-  }
-  void commit(const nlohmann::json& provenance) {
-    if (dataset_)
-      dataset_->commit(provenance);
-    else
-      extxyz_->commit();
-  }
+  PartReader(const ConversionRequest& request, int parts) : request_(request), progress_("convert"), parts_(parts) {}
 
- private:
-  std::unique_ptr<DatasetWriter> dataset_;
-  std::unique_ptr<ExtxyzWriter> extxyz_;
-};
-
-/// The parts of this rank, one after the other.
-class PartConverter {
- public:
-  PartConverter(const ConversionRequest& request, const PartFolder& folder, int parts)
-      : request_(request), folder_(folder), progress_("convert"), parts_(parts) {}
-
-  void operator()(int index, const Part& part) {
+  /// Calls take(structure) for each structure of the part.
+  template <class F>
+  PartRecord operator()(const Part& part, F&& take) {
     ReadOptions options = request_.read;
     options.entries = part.entries;
     auto reader = open_reader(part.file, request_.format, options);
     PartRecord record;
-    auto writer = std::make_unique<DatasetWriter>(folder_.structures_path(index));
     for (Structure structure; next(*reader, structure, record);) {
-      writer->add(structure);
+      take(structure);
       ++record.structures;
       if (progress_.due()) {
         progress_.update((done_ + reader->progress()) / parts_,
@@ -77,11 +44,9 @@ class PartConverter {
       }
     }
     record.findings = reader->report();
-    if (record.structures > 0) writer->commit({}, false);
-    writer.reset();
-    folder_.write_record(index, record);
     structures_ += record.structures;
     ++done_;
+    return record;
   }
 
  private:
@@ -100,11 +65,17 @@ class PartConverter {
   }
 
   const ConversionRequest& request_;
-  const PartFolder& folder_;
   Progress progress_;
   double parts_, done_ = 0;
   std::int64_t structures_ = 0;
 };
+
+void convert_part(PartReader& read, const Part& part, const PartFolder& folder, int index) {
+  DatasetWriter writer(folder.structures_path(index));
+  const PartRecord record = read(part, [&](const Structure& structure) { writer.add(structure); });
+  if (record.structures > 0) writer.commit({}, false, {});
+  folder.write_record(index, record);
+}
 
 /// What was found in each input, over its parts: text and unit decide what is added up.
 nlohmann::json summarise(const std::vector<Part>& parts, const std::vector<PartRecord>& records) {
@@ -129,78 +100,90 @@ nlohmann::json summarise(const std::vector<Part>& parts, const std::vector<PartR
     }
     const std::vector<std::string> lines = lines_of(findings);
     for (const std::string& line : lines) log().info("{}: {}", parts[first].file, line);
-    sources.push_back(
-        {{"file", fs::path(parts[first].file).filename().string()}, {"structures", structures}, {"labels", lines}});
+    const fs::path input(parts[first].file);  // a folder may end in a slash
+    const fs::path name = input.has_filename() ? input.filename() : input.parent_path().filename();
+    sources.push_back({{"file", name.string()}, {"structures", structures}, {"labels", lines}});
     if (rejected > 0) sources.back()["rejected"] = rejected;
     first = p;
   }
   return sources;
 }
 
-/// Counts structures with the elements and positions of another; 8 bytes a structure.
-class DuplicateCounter {
- public:
-  void add(const Structure& s) {
-    const std::uint64_t elements = hash_bytes(s.numbers.data(), s.numbers.size() * sizeof(int));
-    hashes_.push_back(hash_bytes(s.positions.data(), s.positions.size() * sizeof(Vec3), elements));
-  }
-  std::int64_t count() {
-    std::sort(hashes_.begin(), hashes_.end());
-    const auto distinct = std::unique(hashes_.begin(), hashes_.end()) - hashes_.begin();
-    return static_cast<std::int64_t>(hashes_.size()) - distinct;
-  }
-
- private:
-  std::vector<std::uint64_t> hashes_;
-};
-
-/// Puts the finished parts together.
+/// Makes the output.
 class Joiner {
  public:
   Joiner(const ConversionRequest& request, const PartFolder& folder, const std::vector<Part>& parts)
-      : request_(request), folder_(folder), parts_(parts) {
-    for (int p = 0; p < static_cast<int>(parts.size()); ++p) {
-      records_.push_back(folder.record(p));
+      : request_(request), folder_(folder), parts_(parts) {}
+
+  /// From the finished parts.
+  ConversionOutcome join() {
+    for (int p = 0; p < static_cast<int>(parts_.size()); ++p) {
+      records_.push_back(folder_.record(p));
       structures_ += records_.back().structures;
     }
+    Split split;
+    if (request_.split && structures_ > 0) split = make_split(*request_.split, split_input());
+    const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
+    Output output(joined, request_, folder_.path());
+    copy(output, split);
+    return commit(output, joined, split.record);
   }
 
-  ConversionOutcome operator()() {
-    ConversionOutcome outcome;
-    write_rejected(outcome);
+  /// From the input itself, where it is one part and is not split: before it is done there is nothing to go on from.
+  bool is_direct() const {
+    return parts_.size() == 1 && !folder_.is_done(0) && !request_.split && Output::is_one_dataset(request_.output);
+  }
+  ConversionOutcome convert_directly() {
+    PartReader read(request_, 1);
+    const std::string whole = folder_.joined_path(".h5");
+    Output output(whole, request_, folder_.path());
+    records_.push_back(read(parts_[0], [&](const Structure& structure) { add(structure, output); }));
+    structures_ = records_[0].structures;
+    return commit(output, whole, {});
+  }
+
+ private:
+  void add(const Structure& structure, Output& output) {
+    output.add(structure);
+    census_.add(structure);
+  }
+
+  ConversionOutcome commit(Output& output, const std::string& path, const nlohmann::json& split) {
+    const nlohmann::json rejected = write_rejected();
     nlohmann::json provenance = request_.provenance;
     provenance["sources"] = summarise(parts_, records_);
     if (structures_ == 0) {
       folder_.remove();
       fail("{}: not written, there are no structures", request_.output);
     }
-    Split split;
-    if (request_.split) {
-      split = make_split(*request_.split, split_input());
-      provenance["split"] = split.record;
+    if (request_.split) provenance["split"] = split;
+    nlohmann::json census = census_.json();
+    if (!rejected.is_null()) {
+      census["rejected"] = rejected;
+      provenance["rejected"] = rejected["entries"];
     }
-    const std::string joined = folder_.joined_path(fs::path(request_.output).extension().string());
-    Output output(joined);
-    copy(output, split, outcome);
-    provenance["duplicates"] = outcome.duplicates;
-    if (outcome.rejected > 0) provenance["rejected"] = outcome.rejected;
-    output.commit(provenance);
-    fs::rename(joined, request_.output);
-    return outcome;
+    output.commit(provenance, census);
+    if (fs::exists(path)) fs::rename(path, request_.output);
+    return {census};
   }
 
- private:
-  void write_rejected(ConversionOutcome& outcome) const {
-    outcome.rejected_log = request_.output + ".rejected.log";
+  /// The log, and what of it belongs into the census: null where nothing was rejected.
+  nlohmann::json write_rejected() const {
+    const std::string log_path = request_.output + ".rejected.log";
     std::string text;
-    for (const PartRecord& record : records_) {
-      for (const std::string& message : record.rejected) text += message + "\n";
-      outcome.rejected += static_cast<std::int64_t>(record.rejected.size());
+    Rejections rejections;
+    for (std::size_t p = 0; p < records_.size(); ++p) {
+      for (const std::string& message : records_[p].rejected) {
+        text += message + "\n";
+        rejections.add(message, parts_[p].file);
+      }
     }
-    if (outcome.rejected > 0)
-      write_text_file(outcome.rejected_log, text);
-    else
-      fs::remove(outcome.rejected_log);  // of an earlier conversion
+    if (text.empty()) {
+      fs::remove(log_path);  // of an earlier conversion
+      return nullptr;
+    }
+    write_text_file(log_path, text);
+    return rejections.json(fs::path(log_path).filename().string());
   }
 
   SplitInput split_input() const {
@@ -220,10 +203,9 @@ class Joiner {
     return input;
   }
 
-  void copy(Output& output, const Split& split, ConversionOutcome& outcome) const {
+  void copy(Output& output, const Split& split) {
     constexpr std::int64_t block = 1024;
     Progress progress("write");
-    DuplicateCounter duplicates;
     std::size_t place = 0;
     for (int p = 0; p < static_cast<int>(records_.size()); ++p) {
       if (records_[p].structures == 0) continue;
@@ -231,16 +213,13 @@ class Joiner {
       for (std::int64_t begin = 0; begin < part.size(); begin += block) {
         for (Structure& s : part.read_range(begin, std::min(block, part.size() - begin))) {
           if (request_.split) s.split = split.set[place] < 0 ? "" : split.names[split.set[place]];
-          output.add(s);
-          outcome.census.add(s);
-          duplicates.add(s);
+          add(s, output);
           ++place;
         }
         progress.update(static_cast<double>(place) / static_cast<double>(structures_),
                         fmt::format("{} structures", place));
       }
     }
-    outcome.duplicates = duplicates.count();
   }
 
   const ConversionRequest& request_;
@@ -248,31 +227,34 @@ class Joiner {
   const std::vector<Part>& parts_;
   std::vector<PartRecord> records_;
   std::int64_t structures_ = 0;
+  Census census_;
 };
 
 }  // namespace
 }  // namespace conversion
 
 ConversionOutcome convert(const ConversionRequest& request, const Communicator& communicator) {
-  conversion::Output::check(request.output);
+  conversion::Output::check(request);
   if (request.split) check_rule(*request.split);
   const std::vector<conversion::Part> parts = conversion::plan_parts(request);
   const conversion::PartFolder folder(request.output);
   const int count = static_cast<int>(parts.size());
+  conversion::Joiner joiner(request, folder, parts);
   if (communicator.root()) {
     const int done = folder.begin(request, parts);
     if (done > 0) log().info("going on with {}.parts: {} of {} parts are done", request.output, done, count);
   }
   communicator.barrier();
+  const bool direct = communicator.root() && joiner.is_direct();  // other ranks have no part then
   try {
     std::vector<int> mine;
-    for (int p = communicator.rank(); p < count; p += communicator.ranks())
+    for (int p = communicator.rank(); p < count && !direct; p += communicator.ranks())
       if (!folder.is_done(p)) mine.push_back(p);
-    conversion::PartConverter convert_part(request, folder, static_cast<int>(mine.size()));
-    for (int p : mine) convert_part(p, parts[p]);
+    conversion::PartReader read(request, static_cast<int>(mine.size()));
+    for (int p : mine) conversion::convert_part(read, parts[p], folder, p);
     communicator.barrier();
     if (!communicator.root()) return {};
-    ConversionOutcome outcome = conversion::Joiner(request, folder, parts)();
+    const ConversionOutcome outcome = direct ? joiner.convert_directly() : joiner.join();
     folder.remove();
     return outcome;
   } catch (...) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "io/census.hpp"
 #include "io/reader.hpp"
 #include "io/split.hpp"
 #include "parallel/communicator.hpp"
@@ -17,21 +17,19 @@ namespace isotrope {
 
 struct ConversionRequest {
   std::vector<std::string> inputs;
-  std::string output;  ///< .h5, or .xyz and .extxyz for extended xyz
+  std::string output;  ///< .h5, .shards for a data set in several files, .xyz or .extxyz for extended xyz
   std::string format;  ///< name, or empty: by extension
   ReadOptions read;
   bool skip_bad = false;  ///< pass over entries that are not fit, and log them; otherwise the first ends the conversion
   std::optional<SplitRule> split;
-  std::int64_t entries_per_part = 0;  ///< 0: what the format says
-  nlohmann::json provenance;          ///< program, level of theory
+  std::int64_t entries_per_part = 0;      ///< 0: what the format says
+  std::int64_t structures_per_shard = 0;  ///< 0: a million
+  nlohmann::json provenance;              ///< program, level of theory
 };
 
 /// What the root knows at the end.
 struct ConversionOutcome {
-  Census census;
-  std::int64_t duplicates = 0;  ///< structures with the elements and positions of an earlier one
-  std::int64_t rejected = 0;
-  std::string rejected_log;  ///< path, where there are any
+  nlohmann::json census;  ///< of Census::json(), and what was rejected
 };
 
 /// Throws on the rank that fails; others wait for it, so with several ranks end them all (Communicator::abort).

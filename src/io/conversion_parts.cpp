@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "io/conversion_parts.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "core/atomic_file.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "io/dataset.hpp"
+#include "io/shards.hpp"
 
 namespace isotrope::conversion {
 
@@ -36,12 +39,25 @@ json settings(const ConversionRequest& request) {
           {"stage", read.stage}};
 }
 
+/// Bytes and time of the last change; of a folder, those of all files in it.
+std::pair<std::uintmax_t, std::intmax_t> size_and_time(const fs::path& path) {
+  const auto time = [](const fs::path& file) -> std::intmax_t {
+    return fs::last_write_time(file).time_since_epoch().count();
+  };
+  if (!fs::is_directory(path)) return {fs::file_size(path), time(path)};
+  std::pair<std::uintmax_t, std::intmax_t> all{0, time(path)};
+  for (const auto& entry : fs::recursive_directory_iterator(path)) {
+    all.second = std::max(all.second, time(entry.path()));
+    if (entry.is_regular_file()) all.first += entry.file_size();
+  }
+  return all;
+}
+
 json state_of(const ConversionRequest& request, const std::vector<Part>& parts) {
   json state = {{"format_version", state_version}, {"settings", settings(request)}, {"parts", json::array()}};
   for (const std::string& file : request.inputs) {
-    const auto changed = fs::last_write_time(file).time_since_epoch().count();
-    state["inputs"].push_back(
-        {{"file", fs::absolute(file).string()}, {"bytes", fs::file_size(file)}, {"changed", changed}});
+    const auto [bytes, changed] = size_and_time(file);
+    state["inputs"].push_back({{"file", fs::absolute(file).string()}, {"bytes", bytes}, {"changed", changed}});
   }
   for (const Part& part : parts) state["parts"].push_back({part.file, part.entries.begin, part.entries.end});
   return state;
@@ -69,11 +85,10 @@ bool is_whole(const std::string& path) {
 std::vector<Part> plan_parts(const ConversionRequest& request) {
   std::vector<Part> parts;
   for (const std::string& file : request.inputs) {
-    require(fs::exists(file), "cannot open {}: file not found", file);
-    require(!fs::is_directory(file), "cannot open {}: it is a folder", file);
     const Format& format = format_of(file, request.format);
+    check_kind(file, format);
     if (!format.count_entries) {
-      parts.push_back({file, {}});
+      for (const std::string& shard : shard_files(file)) parts.push_back({shard, {}});
       continue;
     }
     const std::int64_t step = request.entries_per_part > 0 ? request.entries_per_part : format.entries_per_part;

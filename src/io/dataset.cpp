@@ -2,6 +2,7 @@
 #include "io/dataset.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.hpp"
 #include "io/dataset_members.hpp"
@@ -44,19 +45,6 @@ void check_rows(const hdf5::File& file, const std::vector<Member>& members, std:
   }
 }
 
-Vec3 vec3(const double* values) {
-  return {values[0], values[1], values[2]};
-}
-Mat3 mat3(const double* values) {
-  return {vec3(values), vec3(values + 3), vec3(values + 6)};
-}
-
-const std::string& name_at(const std::vector<std::string>& names, int index, const std::string& where) {
-  require(index >= 0 && index < static_cast<int>(names.size()), "{}: {} is no index of the {} names", where, index,
-          names.size());
-  return names[index];
-}
-
 /// Adds a member to its hash in blocks of rows.
 template <class T>
 void hash_member(const hdf5::File& file, const std::string& name, ContentHash& hash) {
@@ -83,11 +71,11 @@ void Dataset::read_header() {
   require(offsets_.size() >= 2, "{}: the data set has no structures", path());
   require(offsets_.front() == 0 && std::is_sorted(offsets_.begin(), offsets_.end()),
           "{}: expected offsets that ascend from 0", file_.where("offsets"));
-  config_types_ = file_.read_strings("config_type_names");
-  groups_ = file_.read_strings("group_names");
+  DatasetNames names{path(), file_.read_strings("config_type_names"), file_.read_strings("group_names"), {}};
+  if (file_.has("split")) names.splits = file_.read_strings("split_names");
+  names_ = std::make_shared<const DatasetNames>(std::move(names));
   has_stress_ = file_.has("stress");
   has_step_ = file_.has("step");
-  if (file_.has("split")) splits_ = file_.read_strings("split_names");
   provenance_ = nlohmann::json::parse(file_.string_attribute("provenance"), nullptr, false);
   require(provenance_.is_object(), "{}: attribute 'provenance': expected a JSON object", path());
   content_hash_ = file_.string_attribute("content_hash");
@@ -98,7 +86,7 @@ void Dataset::check_members() const {
   check_rows(file_, atom_members, atoms());
   if (has_stress_) check_rows(file_, {{"stress", {3, 3}}}, size());
   if (has_step_) check_rows(file_, {{"step", {}}}, size());
-  if (!splits_.empty()) check_rows(file_, {{"split", {}}}, size());
+  if (has_split()) check_rows(file_, {{"split", {}}}, size());
 }
 
 Structure Dataset::read(std::int64_t index) const {
@@ -106,50 +94,45 @@ Structure Dataset::read(std::int64_t index) const {
 }
 
 std::vector<Structure> Dataset::read_range(std::int64_t begin, std::int64_t count) const {
+  const DatasetBlock block = read_block(begin, count);
+  std::vector<Structure> structures;
+  structures.reserve(count);
+  for (int row = 0; row < block.size(); ++row) structures.push_back(block.structure(row));
+  return structures;
+}
+
+DatasetBlock Dataset::read_block(std::int64_t begin, std::int64_t count) const {
   require(begin >= 0 && count >= 0 && begin + count <= size(), "{}: structures {} to {} of a data set of {}", path(),
           begin, begin + count, size());
   const std::int64_t first = offsets_[begin], atoms = offsets_[begin + count] - first;
-  auto numbers = file_.read_rows<int>("numbers", {any}, first, atoms);
-  auto positions = file_.read_rows<double>("positions", {any, 3}, first, atoms);
-  auto forces = file_.read_rows<double>("forces", {any, 3}, first, atoms);
-  auto numbers_of = [&](const char* name, hdf5::Shape shape = {any}) {
-    return file_.read_rows<double>(name, shape, begin, count);
+  DatasetBlock block;
+  block.names = names_;
+  block.index.resize(count);
+  std::iota(block.index.begin(), block.index.end(), begin);
+  for (std::int64_t i = begin; i <= begin + count; ++i) block.first_atom.push_back(offsets_[i] - first);
+  block.numbers = file_.read_rows<int>("numbers", {any}, first, atoms);
+  block.positions = file_.read_rows<double>("positions", {any, 3}, first, atoms);
+  block.forces = file_.read_rows<double>("forces", {any, 3}, first, atoms);
+  const auto read = [&]<class T>(std::vector<T>& values, const char* name, const hdf5::Shape& shape = {any}) {
+    values = file_.read_rows<T>(name, shape, begin, count);
   };
-  auto integers_of = [&](const char* name) { return file_.read_rows<int>(name, {any}, begin, count); };
-  auto flags_of = [&](const char* name) { return file_.read_rows<std::uint8_t>(name, {any}, begin, count); };
-  auto energy = numbers_of("energy"), weight = numbers_of("weight"), cell = numbers_of("cell", {any, 3, 3});
-  auto stress = has_stress_ ? numbers_of("stress", {any, 3, 3}) : std::vector<double>();
-  auto charge = integers_of("charge"), multiplicity = integers_of("multiplicity");
-  auto config_type = integers_of("config_type"), group = integers_of("group");
-  auto step = has_step_ ? integers_of("step") : std::vector<int>();
-  auto split = splits_.empty() ? std::vector<int>() : integers_of("split");
-  auto has_energy = flags_of("has_energy"), has_forces = flags_of("has_forces"), has_stress = flags_of("has_stress");
-  auto has_charge = flags_of("has_charge"), has_multiplicity = flags_of("has_multiplicity");
-  auto periodic = file_.read_rows<std::uint8_t>("periodic", {any, 3}, begin, count);
-
-  std::vector<Structure> structures(count);
-  for (std::int64_t i = 0; i < count; ++i) {
-    Structure& s = structures[i];
-    std::string where = fmt::format("{}: structure {}", path(), begin + i);
-    const std::int64_t from = offsets_[begin + i] - first, to = offsets_[begin + i + 1] - first;
-    s.numbers.assign(numbers.begin() + from, numbers.begin() + to);
-    for (std::int64_t a = from; a < to; ++a) s.positions.push_back(vec3(&positions[3 * a]));
-    for (std::int64_t a = from; has_forces[i] && a < to; ++a) s.forces.push_back(vec3(&forces[3 * a]));
-    if (has_energy[i]) s.energy = energy[i];
-    require(!has_stress[i] || has_stress_, "{}: said to have a stress, but the data set has none", where);
-    if (has_stress[i]) s.stress = mat3(&stress[9 * i]);
-    if (has_charge[i]) s.charge = charge[i];
-    if (has_multiplicity[i]) s.multiplicity = multiplicity[i];
-    s.cell = mat3(&cell[9 * i]);
-    for (int d = 0; d < 3; ++d) s.periodic[d] = periodic[3 * i + d] != 0;
-    s.config_type = name_at(config_types_, config_type[i], where);
-    s.group = name_at(groups_, group[i], where);
-    if (has_step_ && step[i] >= 0) s.step = step[i];
-    if (!splits_.empty()) s.split = name_at(splits_, split[i], where);
-    s.weight = weight[i];
-    check_structure(s, where);
-  }
-  return structures;
+  read(block.energy, "energy");
+  read(block.weight, "weight");
+  read(block.cell, "cell", {any, 3, 3});
+  if (has_stress_) read(block.stress, "stress", {any, 3, 3});
+  read(block.charge, "charge");
+  read(block.multiplicity, "multiplicity");
+  read(block.config_type, "config_type");
+  read(block.group, "group");
+  if (has_step_) read(block.step, "step");
+  if (has_split()) read(block.split, "split");
+  read(block.has_energy, "has_energy");
+  read(block.has_forces, "has_forces");
+  read(block.has_stress, "has_stress");
+  read(block.has_charge, "has_charge");
+  read(block.has_multiplicity, "has_multiplicity");
+  read(block.periodic, "periodic", {any, 3});
+  return block;
 }
 
 LabelCounts Dataset::labels() const {
@@ -175,14 +158,14 @@ void Dataset::check_content() const {
     hash_member<int>(file_, name, hashes[name]);
   }
   if (has_step_) hash_member<int>(file_, "step", hashes["step"]);
-  if (!splits_.empty()) hash_member<int>(file_, "split", hashes["split"]);
+  if (has_split()) hash_member<int>(file_, "split", hashes["split"]);
   for (const char* name : {"periodic", "has_energy", "has_forces", "has_stress", "has_charge", "has_multiplicity"}) {
     hash_member<std::uint8_t>(file_, name, hashes[name]);
   }
   hashes["offsets"].add(std::span<const std::int64_t>(offsets_));
-  for (const std::string& name : config_types_) hashes["config_type_names"].add({name.c_str(), name.size() + 1});
-  for (const std::string& name : groups_) hashes["group_names"].add({name.c_str(), name.size() + 1});
-  for (const std::string& name : splits_) hashes["split_names"].add({name.c_str(), name.size() + 1});
+  for (const std::string& name : names_->config_types) hashes["config_type_names"].add({name.c_str(), name.size() + 1});
+  for (const std::string& name : names_->groups) hashes["group_names"].add({name.c_str(), name.size() + 1});
+  for (const std::string& name : names_->splits) hashes["split_names"].add({name.c_str(), name.size() + 1});
   std::string found = dataset::combined_hash(hashes);
   require(found == content_hash_,
           "{}: the content does not match its hash (stated {}, found {}): the file was changed or damaged", path(),
@@ -192,6 +175,40 @@ void Dataset::check_content() const {
 bool is_dataset_file(const std::string& path) {
   hdf5::File file = hdf5::File::open(path);
   return file.has_attribute("format") && file.string_attribute("format") == dataset::format_name;
+}
+
+namespace {
+
+nlohmann::json json_attribute(const hdf5::File& file, const char* name) {
+  nlohmann::json value = nlohmann::json::parse(file.string_attribute(name), nullptr, false);
+  require(value.is_object(), "{}: attribute '{}': expected a JSON object", file.file(), name);
+  return value;
+}
+
+}  // namespace
+
+DatasetSummary read_summary(const std::string& path) {
+  const hdf5::File file = hdf5::File::open(path);
+  check_format(file);
+  file.check_shape("offsets", {any});
+  const std::int64_t structures = file.shape("offsets")[0] - 1;
+  require(structures >= 1, "{}: the data set has no structures", path);
+  const std::int64_t atoms = file.read_rows<std::int64_t>("offsets", {any}, structures, 1)[0];
+  check_rows(file, structure_members, structures);
+  check_rows(file, atom_members, atoms);
+  if (file.has("stress")) check_rows(file, {{"stress", {3, 3}}}, structures);
+  for (const char* name : {"step", "split"})
+    if (file.has(name)) check_rows(file, {{name, {}}}, structures);
+  DatasetSummary summary{structures, atoms, nullptr, json_attribute(file, "provenance"),
+                         file.string_attribute("content_hash")};
+  if (!file.has_attribute("census")) return summary;
+  summary.census = json_attribute(file, "census");
+  const nlohmann::json counted = summary.census.value("structures", nlohmann::json()),
+                       of_atoms = summary.census.value("atoms", nlohmann::json());
+  require(counted == structures && of_atoms == atoms,
+          "{}: the census in the file is of {} structures and {} atoms, but there are {} and {}", path, counted.dump(),
+          of_atoms.dump(), structures, atoms);
+  return summary;
 }
 
 namespace {

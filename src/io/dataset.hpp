@@ -10,6 +10,7 @@
 #include "core/atomic_file.hpp"
 #include "core/hash.hpp"
 #include "geometry/structure.hpp"
+#include "io/dataset_block.hpp"
 #include "io/hdf5.hpp"
 #include "io/reader.hpp"
 
@@ -36,10 +37,19 @@ class Dataset {
   Structure read(std::int64_t index) const;
   /// Structures [begin, begin + count), each checked: NaN in positions or labels throws, naming the structure's index.
   std::vector<Structure> read_range(std::int64_t begin, std::int64_t count) const;
+  /// The same, not yet taken apart.
+  DatasetBlock read_block(std::int64_t begin, std::int64_t count) const;
   LabelCounts labels() const;
-  /// Groups of all structures, as indices of group_names().
+  /// Masks of all structures: has_energy, has_forces, has_stress, has_charge, has_multiplicity.
+  std::vector<std::uint8_t> mask(const std::string& name) const { return file_.read<std::uint8_t>(name, {size()}); }
+  std::vector<std::uint8_t> periodic() const { return file_.read<std::uint8_t>("periodic", {size(), 3}); }
+  /// Groups and sets of all structures, as indices of the tables of names; the sets only where has_split().
   std::vector<int> groups() const { return file_.read<int>("group", {size()}); }
-  const std::vector<std::string>& group_names() const { return groups_; }
+  std::vector<int> splits() const { return file_.read<int>("split", {size()}); }
+  bool has_split() const { return !names_->splits.empty(); }
+  const std::vector<std::string>& group_names() const { return names_->groups; }
+  const DatasetNames& names() const { return *names_; }
+  const std::vector<std::int64_t>& offsets() const { return offsets_; }
 
   const std::string& path() const { return file_.file(); }
   const nlohmann::json& provenance() const { return provenance_; }
@@ -53,8 +63,8 @@ class Dataset {
 
   hdf5::File file_;
   std::vector<std::int64_t> offsets_;
-  std::vector<std::string> config_types_, groups_, splits_;
-  bool has_stress_ = false, has_step_ = false;  ///< members that may be absent; the split is where splits_ is not empty
+  std::shared_ptr<const DatasetNames> names_;
+  bool has_stress_ = false, has_step_ = false;  ///< members that may be absent
   nlohmann::json provenance_;
   std::string content_hash_;
 };
@@ -68,7 +78,8 @@ class DatasetWriter {
   void add(const Structure& structure);
   std::int64_t size() const { return structures_; }
   /// Throws where nothing was added. `provenance`: level of theory, sources, command. `durable`: see AtomicFile.
-  void commit(const nlohmann::json& provenance, bool durable = true);
+  /// `census`: Census::json() of what was added, kept in the file unless it is null.
+  void commit(const nlohmann::json& provenance, bool durable = true, const nlohmann::json& census = {});
 
  private:
   struct Buffers;
@@ -92,5 +103,17 @@ class DatasetWriter {
 std::unique_ptr<StructureReader> open_dataset_reader(const std::string& path, const ReadOptions& options);
 
 bool is_dataset_file(const std::string& path);
+
+/// What the attributes of a data set say.
+struct DatasetSummary {
+  std::int64_t structures = 0, atoms = 0;
+  nlohmann::json census, provenance;  ///< census: null where the file has none
+  std::string content_hash;
+};
+
+/// Reads no array, so it takes milliseconds whatever the size. Throws: what Dataset::open() throws, except for offsets
+/// that do not ascend and a damaged table of names; a member of another shape; a census of another number of structures
+/// or atoms.
+DatasetSummary read_summary(const std::string& path);
 
 }  // namespace isotrope

@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "core/error.hpp"
 #include "io/dataset.hpp"
 #include "io/dataset_members.hpp"
+#include "io/structure_checks.hpp"
 
 namespace isotrope {
 
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-// Buffers are written when they hold this much; the first write also sets the chunks of the file, so small sets stay
-// small.
-constexpr std::size_t atoms_per_block = 16384, structures_per_block = 4096;
+// Buffers are written when they hold this much: several chunks of the file, whose largest size is the other. The first
+// write sets it, so small sets stay small.
+constexpr std::size_t atoms_per_block = 65536, structures_per_block = 4096;
+constexpr std::int64_t rows_per_chunk = 16384;
 
 /// In the member `step`.
 constexpr int no_step = -1;
 
 void push(std::vector<double>& to, const Vec3& v) {
   to.insert(to.end(), v.begin(), v.end());
+}
+void push(std::vector<double>& to, const std::vector<Vec3>& vectors) {
+  const std::size_t old = to.size();
+  to.resize(old + 3 * vectors.size());
+  if (!vectors.empty()) std::memcpy(&to[old], vectors.data(), vectors.size() * sizeof(Vec3));
 }
 void push(std::vector<double>& to, const Mat3& m) {
   for (const Vec3& row : m) push(to, row);
@@ -53,11 +61,15 @@ int DatasetWriter::name_index(std::map<std::string, int>& indices, std::vector<s
 }
 
 void DatasetWriter::add(const Structure& structure) {
-  check_structure(structure, fmt::format("{}: structure {}", target_.path(), structures_));
+  try {
+    check_structure(structure);
+  } catch (const Error& error) {
+    fail("{}: structure {}: {}", target_.path(), structures_, error.what());
+  }
   Buffers& b = *buffers_;
   b.numbers.insert(b.numbers.end(), structure.numbers.begin(), structure.numbers.end());
-  for (const Vec3& position : structure.positions) push(b.positions, position);
-  for (const Vec3& force : structure.forces) push(b.forces, force);
+  push(b.positions, structure.positions);
+  push(b.forces, structure.forces);
   if (structure.forces.empty()) b.forces.insert(b.forces.end(), 3 * structure.numbers.size(), nan);
   ++structures_;
   atoms_ += structure.size();
@@ -91,7 +103,8 @@ void DatasetWriter::append(const char* name, std::vector<T>& values) {
     hdf5::Shape row = found == rows.end() ? hdf5::Shape{} : found->second;
     std::int64_t width = 1;
     for (std::int64_t extent : row) width *= extent;
-    file_->create_rows<T>(name, row, std::max<std::int64_t>(1, static_cast<std::int64_t>(values.size()) / width));
+    const std::int64_t rows = static_cast<std::int64_t>(values.size()) / width;
+    file_->create_rows<T>(name, row, std::clamp<std::int64_t>(rows, 1, rows_per_chunk));
   }
   file_->append_rows<T>(name, values);
   hashes_[name].add(std::span<const T>(values));
@@ -139,7 +152,7 @@ void DatasetWriter::flush() {
   b.written += structures;
 }
 
-void DatasetWriter::commit(const nlohmann::json& provenance, bool durable) {
+void DatasetWriter::commit(const nlohmann::json& provenance, bool durable, const nlohmann::json& census) {
   require(structures_ > 0, "{}: not written, there are no structures", target_.path());
   flush();
   file_->write_strings("config_type_names", config_types_);
@@ -154,6 +167,9 @@ void DatasetWriter::commit(const nlohmann::json& provenance, bool durable) {
   file_->write_attribute("format_version", dataset_format_version);
   file_->write_attribute("units", std::string(dataset::units));
   file_->write_attribute("provenance", provenance.is_null() ? "{}" : provenance.dump());
+  // Names may hold bytes that are no UTF-8.
+  if (!census.is_null())
+    file_->write_attribute("census", census.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   file_->write_attribute("content_hash", dataset::combined_hash(hashes_));
   file_->flush();
   file_.reset();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "io/extxyz.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -61,6 +63,20 @@ const Column* Frame::column(const std::string& name) const {
   return nullptr;
 }
 
+const std::string* Frame::layout(const std::string& name) const {
+  const std::string* found = nullptr;
+  for (const auto& [key, value] : info) {
+    const bool same =
+        key.size() == name.size() && std::equal(key.begin(), key.end(), name.begin(), [](char a, char b) {
+          return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+        });
+    if (!same) continue;
+    require(found == nullptr, "{}: '{}' is given twice", where, key);
+    found = &value;
+  }
+  return found;
+}
+
 std::vector<std::string_view> split(std::string_view line) {
   std::vector<std::string_view> words;
   for (std::size_t at = skip_blanks(line, 0); at < line.size(); at = skip_blanks(line, at)) {
@@ -75,6 +91,11 @@ double parse_real(std::string_view text, const std::string& what) {
   if (!text.empty() && text[0] == '+') text.remove_prefix(1);
   double value = 0;
   auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end != text.data() + text.size() && (*end == 'd' || *end == 'D')) {
+    std::string c_spelling(text);
+    c_spelling[end - text.data()] = 'e';
+    return parse_real(c_spelling, what);
+  }
   require(status == std::errc() && end == text.data() + text.size(), "{}: expected a number, found '{}'", what, text);
   return value;
 }
@@ -183,9 +204,8 @@ class Reader : public StructureReader {
     require(get_line(comment), "{}: the file ends within the frame: truncated?", place());
     frame.where = place();
     frame.info = parse_info(comment, frame.where);
-    auto properties = frame.info.find("Properties");
-    frame.columns =
-        parse_properties(properties == frame.info.end() ? "species:S:1:pos:R:3" : properties->second, frame.where);
+    const std::string* properties = frame.layout("Properties");
+    frame.columns = parse_properties(properties ? *properties : "species:S:1:pos:R:3", frame.where);
     frame.columns_in_line = frame.columns.back().first + frame.columns.back().width;
     frame.text.resize(atoms);
     for (std::string& line : frame.text) {
@@ -220,6 +240,22 @@ ExtxyzWriter::~ExtxyzWriter() {
   if (file_) std::fclose(file_);
 }
 
+namespace {
+
+/// In double quotes, as parse_value() reads it.
+std::string quoted(const std::string& text, const char* what, const std::string& path) {
+  require(text.find_first_of("\n\r") == text.npos,
+          "{}: a {} with a line break in its name cannot be written in extended xyz: '{}'", path, what, text);
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + "\"";
+}
+
+}  // namespace
+
 void ExtxyzWriter::add(const Structure& structure) {
   const bool forces = !structure.forces.empty();
   auto row = [](const Vec3& v) { return fmt::format("{} {} {}", v[0], v[1], v[2]); };
@@ -232,11 +268,14 @@ void ExtxyzWriter::add(const Structure& structure) {
   if (structure.stress) fmt::print(file_, " stress=\"{}\"", matrix(*structure.stress));
   if (structure.charge) fmt::print(file_, " charge={}", *structure.charge);
   if (structure.multiplicity) fmt::print(file_, " multiplicity={}", *structure.multiplicity);
-  if (!structure.config_type.empty()) fmt::print(file_, " config_type=\"{}\"", structure.config_type);
-  if (!structure.group.empty()) fmt::print(file_, " group=\"{}\"", structure.group);
+  const auto name = [&](const char* key, const std::string& text) {
+    if (!text.empty()) fmt::print(file_, " {}={}", key, quoted(text, key, target_.path()));
+  };
+  name("config_type", structure.config_type);
+  name("group", structure.group);
   if (structure.weight != 1) fmt::print(file_, " weight={}", structure.weight);
   if (structure.step) fmt::print(file_, " step={}", *structure.step);
-  if (!structure.split.empty()) fmt::print(file_, " split=\"{}\"", structure.split);
+  name("split", structure.split);
   auto flag = [](bool value) { return value ? 'T' : 'F'; };
   fmt::print(file_, " pbc=\"{} {} {}\"\n", flag(periodic[0]), flag(periodic[1]), flag(periodic[2]));
   for (int i = 0; i < structure.size(); ++i) {

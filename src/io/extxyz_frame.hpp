@@ -28,14 +28,17 @@ struct Frame {
   std::vector<std::string> text;
 
   const Column* column(const std::string& name) const;  ///< nullptr where absent
+  /// An entry that says how the frame is laid out: Lattice, pbc, Properties, in upper or lower case (GPUMD has it so);
+  /// nullptr where absent. Throws where it is there in both.
+  const std::string* layout(const std::string& name) const;
 };
 
 /// KEY=VALUE, KEY="VALUE", KEY='VALUE', KEY={VALUE}, KEY=[VALUE]; a bare KEY has the value "T".
 std::map<std::string, std::string> parse_info(std::string_view line, const std::string& where);
 std::vector<Column> parse_properties(const std::string& text, const std::string& where);
 
-double parse_real(std::string_view text,
-                  const std::string& what);  ///< NaN and infinity parse; `what` begins the message
+/// Exponents may have the D of Fortran; NaN and infinity parse. `what` begins the message.
+double parse_real(std::string_view text, const std::string& what);
 long parse_integer(std::string_view text, const std::string& what);
 std::vector<std::string_view> split(std::string_view line);  ///< at blanks
 

@@ -41,11 +41,16 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-std::vector<double> parse_reals(const std::string& text, std::size_t count, const std::string& what) {
-  std::string plain = text;
-  for (char& c : plain) {
+/// A list as Python, JSON or Tcl writes it, with blanks between the items.
+std::string without_brackets(std::string text) {
+  for (char& c : text) {
     if (c == ',' || c == '[' || c == ']' || c == '{' || c == '}') c = ' ';
   }
+  return text;
+}
+
+std::vector<double> parse_reals(const std::string& text, std::size_t count, const std::string& what) {
+  const std::string plain = without_brackets(text);
   std::vector<double> values;
   for (std::string_view word : split(plain)) values.push_back(parse_real(word, what));
   require(values.size() == count || count == 0, "{}: expected {} numbers, found {}", what, count, values.size());
@@ -82,7 +87,7 @@ Mat3 symmetric_from(const std::vector<double>& v) {
 Interpreter::Interpreter(const ReadOptions& options)
     : options_(options),
       energy_{"energy", "--energy-key", options.energy_key, {"energy"}, energy_like},
-      forces_{"forces", "--forces-key", options.forces_key, {"forces"}, forces_like},
+      forces_{"forces", "--forces-key", options.forces_key, {"forces", "force"}, forces_like},
       stress_{"stress", "--stress-key", options.stress_key, {"stress"}, stress_like},
       virial_{"virial", "--virial-key", options.virial_key, {"virial"}, virial_like},
       charge_{"charge", "--charge-key", options.charge_key, {"charge", "total_charge"}, charge_like},
@@ -121,7 +126,7 @@ Structure Interpreter::operator()(const Frame& frame) {
     return found == frame.info.end() ? std::nullopt : std::optional(found->second);
   };
   structure.config_type = expand_pattern(options_.config_type, entry, frame.where, "--config-type");
-  structure.group = expand_pattern(options_.group, entry, frame.where, "--group");
+  structure.group = expand_pattern(options_.group.empty() ? "{group}" : options_.group, entry, frame.where, "--group");
   if (auto weight = frame.info.find("weight"); weight != frame.info.end()) {
     structure.weight = parse_real(weight->second, frame.where + ": weight");
   }
@@ -156,12 +161,13 @@ void Interpreter::read_atoms(const Frame& frame, Structure& structure) const {
 }
 
 void Interpreter::read_cell(const Frame& frame, Structure& structure) const {
-  auto lattice = frame.info.find("Lattice"), pbc = frame.info.find("pbc");
-  const bool has_lattice = lattice != frame.info.end();
+  const std::string *lattice = frame.layout("Lattice"), *pbc = frame.layout("pbc");
+  const bool has_lattice = lattice != nullptr;
   structure.periodic = {has_lattice, has_lattice, has_lattice};
-  if (pbc != frame.info.end()) {
-    auto flags = split(pbc->second);
-    require(flags.size() == 3, "{}: pbc: expected three flags, found '{}'", frame.where, pbc->second);
+  if (pbc) {
+    const std::string plain = without_brackets(*pbc);
+    auto flags = split(plain);
+    require(flags.size() == 3, "{}: pbc: expected three flags, found '{}'", frame.where, *pbc);
     for (int d = 0; d < 3; ++d) structure.periodic[d] = parse_flag(flags[d], frame.where + ": pbc");
   }
   if (!has_lattice) {
@@ -169,7 +175,7 @@ void Interpreter::read_cell(const Frame& frame, Structure& structure) const {
     require(!periodic, "{}: periodic (pbc), but without a Lattice", frame.where);
     return;
   }
-  auto values = parse_reals(lattice->second, 9, frame.where + ": Lattice");
+  auto values = parse_reals(*lattice, 9, frame.where + ": Lattice");
   for (int d = 0; d < 3; ++d) {
     if (structure.periodic[d]) structure.cell[d] = {values[3 * d], values[3 * d + 1], values[3 * d + 2]};
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "io/hdf5.hpp"
 
-#include <fmt/ranges.h>
 #include <hdf5.h>
 
 #include <algorithm>
@@ -9,29 +8,46 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <type_traits>
 #include <utility>
 
 #include "core/error.hpp"
+#include "io/hdf5_shape.hpp"
 
 namespace isotrope::hdf5 {
 
 namespace {
 
 static_assert(sizeof(hid_t) == sizeof(std::int64_t), "HDF5 1.10 or newer is needed");
-using Close = int (*)(std::int64_t);
 
 template <herr_t (*close)(hid_t)>
 int close_id(std::int64_t id) {
   return close(id);
 }
 
-/// Failures are reported by our own exceptions; the library's stack trace on standard error would only hide them.
-void silence_library() {
-  // At the end of the program the library would try again to write what a full disk refused, and crash. To be said
-  // before any other call.
-  H5dont_atexit();
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-}
+/// Every function that calls the library takes its turn: not all builds of it are safe for threads, and a trainer reads
+/// data while it writes checkpoints. Failures are reported by our own exceptions; the library's stack trace on standard
+/// error would only hide them.
+class Turn {
+ public:
+  Turn() : lock_(mutex()) {
+    thread_local bool silent = false;
+    if (silent) return;
+    // At the end of the program the library would try again to write what a full disk refused, and crash. To be said
+    // before any other call.
+    H5dont_atexit();
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    silent = true;
+  }
+
+ private:
+  static std::recursive_mutex& mutex() {
+    static auto* const one = new std::recursive_mutex;  // outlives objects that close files at the end of the program
+    return *one;
+  }
+  std::lock_guard<std::recursive_mutex> lock_;
+};
 
 template <herr_t (*close)(hid_t), class... Args>
 Handle checked(hid_t id, fmt::format_string<Args...> text, Args&&... args) {
@@ -40,26 +56,12 @@ Handle checked(hid_t id, fmt::format_string<Args...> text, Args&&... args) {
 }
 
 template <class T>
-hid_t native_type();
-template <>
-hid_t native_type<std::uint8_t>() {
-  return H5T_NATIVE_UINT8;
-}
-template <>
-hid_t native_type<int>() {
-  return H5T_NATIVE_INT32;
-}
-template <>
-hid_t native_type<std::int64_t>() {
-  return H5T_NATIVE_INT64;
-}
-template <>
-hid_t native_type<float>() {
-  return H5T_NATIVE_FLOAT;
-}
-template <>
-hid_t native_type<double>() {
-  return H5T_NATIVE_DOUBLE;
+hid_t native_type() {
+  if constexpr (std::is_same_v<T, std::uint8_t>) return H5T_NATIVE_UINT8;
+  if constexpr (std::is_same_v<T, int>) return H5T_NATIVE_INT;
+  if constexpr (std::is_same_v<T, std::int64_t>) return H5T_NATIVE_INT64;
+  if constexpr (std::is_same_v<T, float>) return H5T_NATIVE_FLOAT;
+  if constexpr (std::is_same_v<T, double>) return H5T_NATIVE_DOUBLE;
 }
 
 Handle string_type() {
@@ -85,31 +87,12 @@ Shape shape_of(const Handle& dataset) {
   return Shape(extents.begin(), extents.end());
 }
 
-std::int64_t count(const Shape& shape) {
-  std::int64_t product = 1;
-  for (std::int64_t extent : shape) product *= extent;
-  return product;
-}
-
-std::string describe(const Shape& shape) {
-  std::vector<std::string> extents;
-  for (std::int64_t extent : shape) extents.push_back(extent == any ? "n" : std::to_string(extent));
-  return fmt::format("[{}]", fmt::join(extents, ", "));
-}
-
-void require_shape(const Shape& found, const Shape& expected, const std::string& where) {
-  bool fits = found.size() == expected.size();
-  for (std::size_t i = 0; fits && i < found.size(); ++i) fits = expected[i] == any || expected[i] == found[i];
-  require(fits, "{}: expected shape {}, found {}", where, describe(expected), describe(found));
-}
-
 template <class T>
 void check_type(hid_t id, const std::string& where) {
-  Handle type(id, &close_id<H5Tclose>);
-  H5T_class_t kind = H5Tget_class(type.id());
-  bool fits = kind == H5T_INTEGER || (kind == H5T_FLOAT && std::is_floating_point_v<T>);
-  require(fits, "{}: expected {}, found another type", where,
-          std::is_floating_point_v<T> ? "floating-point numbers" : "integers");
+  const H5T_class_t kind = H5Tget_class(Handle(id, &close_id<H5Tclose>).id());
+  constexpr bool real = std::is_floating_point_v<T>;
+  require(kind == H5T_INTEGER || (kind == H5T_FLOAT && real), "{}: expected {}, found another type", where,
+          real ? "floating-point numbers" : "integers");
 }
 
 /// Objects without time stamps, so that the same content gives the same bytes.
@@ -168,7 +151,9 @@ Handle& Handle::operator=(Handle&& other) noexcept {
 }
 
 Handle::~Handle() {
-  if (id_ >= 0) close_(id_);
+  if (id_ < 0) return;
+  const Turn turn;
+  close_(id_);
 }
 
 Group::Group(Handle handle, std::string file, std::string path)
@@ -179,17 +164,27 @@ std::string Group::where(const std::string& name) const {
 }
 
 bool Group::has(const std::string& name) const {
+  const Turn turn;
   return H5Lexists(handle_.id(), name.c_str(), H5P_DEFAULT) > 0;
 }
 
 bool Group::tracks_creation_order() const {
+  const Turn turn;
   Handle properties(H5Gget_create_plist(handle_.id()), &close_id<H5Pclose>);
   unsigned flags = 0;
   H5Pget_link_creation_order(properties.id(), &flags);
   return (flags & H5P_CRT_ORDER_TRACKED) != 0;
 }
 
+Group::Kind Group::kind(const std::string& name) const {
+  Handle object = checked<H5Oclose>(H5Oopen(handle_.id(), name.c_str(), H5P_DEFAULT), "{}: missing", where(name));
+  if (H5Iget_type(object.id()) != H5I_DATASET) return Kind::group;
+  Handle type(H5Dget_type(object.id()), &close_id<H5Tclose>);
+  return H5Tget_class(type.id()) == H5T_STRING ? Kind::text : Kind::numbers;
+}
+
 std::vector<std::string> Group::members() const {
+  const Turn turn;
   std::vector<std::string> names;
   H5_index_t index = tracks_creation_order() ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME;
   herr_t status = H5Literate(handle_.id(), index, H5_ITER_INC, nullptr, collect_name, &names);
@@ -198,6 +193,7 @@ std::vector<std::string> Group::members() const {
 }
 
 Group Group::group(const std::string& name) const {
+  const Turn turn;
   require(has(name), "{}: missing", where(name));
   Handle handle =
       checked<H5Gclose>(H5Gopen2(handle_.id(), name.c_str(), H5P_DEFAULT), "{}: expected a group", where(name));
@@ -205,6 +201,7 @@ Group Group::group(const std::string& name) const {
 }
 
 Group Group::create_group(const std::string& name) {
+  const Turn turn;
   Handle properties = group_properties(H5P_GROUP_CREATE);
   hid_t id = H5Gcreate2(handle_.id(), name.c_str(), H5P_DEFAULT, properties.id(), H5P_DEFAULT);
   return Group(checked<H5Gclose>(id, "{}: cannot be created", where(name)), file_, path_ + name + "/");
@@ -216,6 +213,7 @@ Handle Group::open_dataset(const std::string& name) const {
 }
 
 Shape Group::shape(const std::string& name) const {
+  const Turn turn;
   return shape_of(open_dataset(name));
 }
 
@@ -225,6 +223,7 @@ void Group::check_shape(const std::string& name, const Shape& expected) const {
 
 template <class T>
 std::vector<T> Group::read(const std::string& name, const Shape& expected) const {
+  const Turn turn;
   Handle dataset = open_dataset(name);
   check_type<T>(H5Dget_type(dataset.id()), where(name));
   Shape found = shape_of(dataset);
@@ -243,6 +242,7 @@ T Group::read_scalar(const std::string& name) const {
 template <class T>
 std::vector<T> Group::read_rows(const std::string& name, const Shape& expected, std::int64_t begin,
                                 std::int64_t rows) const {
+  const Turn turn;
   Handle dataset = open_dataset(name);
   check_type<T>(H5Dget_type(dataset.id()), where(name));
   Shape found = shape_of(dataset);
@@ -265,6 +265,7 @@ std::vector<T> Group::read_rows(const std::string& name, const Shape& expected, 
 }
 
 std::vector<std::string> Group::read_strings(const std::string& name) const {
+  const Turn turn;
   Handle dataset = open_dataset(name);
   Shape found = shape_of(dataset);
   require_shape(found, {any}, where(name));
@@ -276,6 +277,7 @@ std::vector<std::string> Group::read_strings(const std::string& name) const {
 
 template <class T>
 void Group::write(const std::string& name, std::span<const T> values, const Shape& shape) {
+  const Turn turn;
   require(static_cast<std::int64_t>(values.size()) == count(shape), "{}: {} values for shape {}", where(name),
           values.size(), describe(shape));
   Handle space = make_space(shape), properties = dataset_properties();
@@ -288,6 +290,7 @@ void Group::write(const std::string& name, std::span<const T> values, const Shap
 }
 
 void Group::write_strings(const std::string& name, const std::vector<std::string>& values) {
+  const Turn turn;
   std::vector<const char*> pointers;
   for (const std::string& value : values) pointers.push_back(value.c_str());
   Handle type = string_type(), properties = dataset_properties();
@@ -302,6 +305,7 @@ void Group::write_strings(const std::string& name, const std::vector<std::string
 
 template <class T>
 void Group::create_rows(const std::string& name, const Shape& row, std::int64_t chunk) {
+  const Turn turn;
   Shape start = row, maximum = row;
   start.insert(start.begin(), 0);
   maximum.insert(maximum.begin(), static_cast<std::int64_t>(H5S_UNLIMITED));
@@ -309,6 +313,7 @@ void Group::create_rows(const std::string& name, const Shape& row, std::int64_t 
   chunks[0] = chunk;
   Handle space = make_space(start, &maximum), properties = dataset_properties();
   H5Pset_chunk(properties.id(), static_cast<int>(chunks.size()), chunks.data());
+  H5Pset_fill_time(properties.id(), H5D_FILL_TIME_NEVER);  // every row is written
   checked<H5Dclose>(
       H5Dcreate2(handle_.id(), name.c_str(), native_type<T>(), space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT),
       "{}: cannot be created", where(name));
@@ -316,6 +321,7 @@ void Group::create_rows(const std::string& name, const Shape& row, std::int64_t 
 
 template <class T>
 void Group::append_rows(const std::string& name, std::span<const T> values) {
+  const Turn turn;
   if (values.empty()) return;
   Handle dataset = open_dataset(name);
   Shape old = shape_of(dataset), row = old;
@@ -336,6 +342,7 @@ void Group::append_rows(const std::string& name, std::span<const T> values) {
 }
 
 bool Group::has_attribute(const std::string& name) const {
+  const Turn turn;
   return H5Aexists(handle_.id(), name.c_str()) > 0;
 }
 
@@ -346,6 +353,7 @@ Handle Group::open_attribute(const std::string& name) const {
 }
 
 std::string Group::string_attribute(const std::string& name) const {
+  const Turn turn;
   Handle attribute = open_attribute(name);
   Handle space(H5Aget_space(attribute.id()), &close_id<H5Sclose>);
   std::string place = fmt::format("{}: attribute '{}'", file_, name);
@@ -356,6 +364,7 @@ std::string Group::string_attribute(const std::string& name) const {
 }
 
 std::int64_t Group::int_attribute(const std::string& name) const {
+  const Turn turn;
   Handle attribute = open_attribute(name);
   std::string place = fmt::format("{}: attribute '{}'", file_, name);
   check_type<std::int64_t>(H5Aget_type(attribute.id()), place);
@@ -366,7 +375,20 @@ std::int64_t Group::int_attribute(const std::string& name) const {
   return value;
 }
 
+std::string Group::attribute_of(const std::string& member, const std::string& name) const {
+  if (H5Aexists_by_name(handle_.id(), member.c_str(), name.c_str(), H5P_DEFAULT) <= 0) return "";
+  Handle attribute(H5Aopen_by_name(handle_.id(), member.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+                   &close_id<H5Aclose>);
+  Handle space(H5Aget_space(attribute.id()), &close_id<H5Sclose>),
+      type(H5Aget_type(attribute.id()), &close_id<H5Tclose>);
+  if (H5Tget_class(type.id()) != H5T_STRING || H5Sget_simple_extent_npoints(space.id()) != 1) return "";
+  return read_any_strings(H5Aget_type(attribute.id()), space, 1, where(member),
+                          [&](hid_t kind, void* buffer) { return H5Aread(attribute.id(), kind, buffer); })
+      .front();
+}
+
 void Group::write_attribute(const std::string& name, const std::string& text) {
+  const Turn turn;
   Handle type = string_type(), space = make_space({});
   hid_t id = H5Acreate2(handle_.id(), name.c_str(), type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT);
   Handle attribute = checked<H5Aclose>(id, "{}: attribute '{}' cannot be created", file_, name);
@@ -375,6 +397,7 @@ void Group::write_attribute(const std::string& name, const std::string& text) {
 }
 
 void Group::write_attribute(const std::string& name, std::int64_t value) {
+  const Turn turn;
   Handle space = make_space({});
   hid_t id = H5Acreate2(handle_.id(), name.c_str(), H5T_STD_I64LE, space.id(), H5P_DEFAULT, H5P_DEFAULT);
   Handle attribute = checked<H5Aclose>(id, "{}: attribute '{}' cannot be created", file_, name);
@@ -385,7 +408,7 @@ File::File(Handle file, Handle root, const std::string& path)
     : Group(std::move(root), path, "/"), file_handle_(std::move(file)) {}
 
 File File::open(const std::string& path) {
-  silence_library();
+  const Turn turn;
   require(std::filesystem::exists(path), "cannot open {}: file not found", path);
   require(!std::filesystem::is_directory(path), "cannot open {}: it is a folder", path);
   require(std::ifstream(path).good(), "cannot open {}: {}", path, std::strerror(errno));
@@ -397,7 +420,7 @@ File File::open(const std::string& path) {
 }
 
 File File::create(const std::string& path) {
-  silence_library();
+  const Turn turn;
   Handle properties = group_properties(H5P_FILE_CREATE);
   Handle file =
       checked<H5Fclose>(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties.id(), H5P_DEFAULT), "cannot create {}", path);
@@ -406,6 +429,7 @@ File File::create(const std::string& path) {
 }
 
 void File::flush() {
+  const Turn turn;
   require(H5Fflush(file_handle_.id(), H5F_SCOPE_LOCAL) >= 0, "cannot write {}: is the disk full?", file());
 }
 

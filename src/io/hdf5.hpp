@@ -7,7 +7,8 @@
 
 /// HDF5 behind a small wall: hdf5.cpp is the only file that calls its library. Every failure throws Error with the
 /// file's path and the entry ("data.h5:/forces: ..."). Element types T: std::uint8_t, int, std::int64_t, float, double;
-/// on reading HDF5 converts widths, but floating-point numbers are never read as integers.
+/// on reading HDF5 converts widths, but floating-point numbers are never read as integers. Calls of several threads
+/// take turns; one object belongs to one thread at a time.
 namespace isotrope::hdf5 {
 
 using Shape = std::vector<std::int64_t>;  ///< empty: a scalar
@@ -36,6 +37,8 @@ class Group {
   std::vector<std::string> members()
       const;  ///< names in creation order where it is tracked, else in alphabetical order
   bool tracks_creation_order() const;
+  enum class Kind { group, text, numbers };
+  Kind kind(const std::string& name) const;  ///< of a member
 
   Group group(const std::string& name) const;
   Group create_group(const std::string& name);  ///< it tracks creation order
@@ -69,6 +72,8 @@ class Group {
   bool has_attribute(const std::string& name) const;
   std::string string_attribute(const std::string& name) const;  ///< of fixed or variable length, as h5py writes either
   std::int64_t int_attribute(const std::string& name) const;
+  /// An attribute of a dataset in this group; "" where it has none, or one that is no text.
+  std::string attribute_of(const std::string& member, const std::string& name) const;
   void write_attribute(const std::string& name, const std::string& text);
   void write_attribute(const std::string& name, std::int64_t value);
 

@@ -13,7 +13,7 @@ namespace isotrope {
 class Inflater {
  public:
   enum class Wrapper { gzip, zlib };
-  /// Readable bytes behind the end of a result: simdjson reads ahead.
+  /// Zero bytes behind the end of a result: those who read text look ahead.
   static constexpr std::size_t padding = 64;
   static constexpr std::size_t largest_result = std::size_t(128) << 20;
 

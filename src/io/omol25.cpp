@@ -6,6 +6,7 @@
 
 #include "io/inflate.hpp"
 #include "io/lmdb.hpp"
+#include "io/structure_checks.hpp"
 
 namespace isotrope {
 namespace omol25 {
@@ -62,18 +63,13 @@ class Reader : public StructureReader {
     if (place_ >= last_) return false;
     const std::int64_t id = ids_[place_++];
     const std::string key = std::to_string(id);
-    const std::string where = fmt::format("{}: key {}", file_.path(), key);
-    const std::optional<std::string_view> row = file_.get(key);
-    if (!row) throw EntryError("key " + key, where + ": missing, though not among the deleted ones");
     try {
-      structure = decode_(inflate_(*row, Inflater::Wrapper::zlib), id);
+      const std::optional<std::string_view> row = file_.get(key);
+      require(row.has_value(), "missing, though not among the deleted ones");
+      decode_(inflate_(*row, Inflater::Wrapper::zlib), id, structure);
+      check_structure(structure);
     } catch (const Error& error) {
-      throw EntryError("key " + key, fmt::format("{}: {}", where, error.what()));
-    }
-    try {
-      check_structure(structure, where);
-    } catch (const Error& error) {
-      throw EntryError("key " + key, error.what());
+      throw EntryError("key " + key, fmt::format("{}: key {}: {}", file_.path(), key, error.what()));
     }
     return true;
   }

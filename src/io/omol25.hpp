@@ -37,9 +37,9 @@ class RowDecoder {
  public:
   explicit RowDecoder(const ReadOptions& options);
   ~RowDecoder();
-  /// `json` must be readable for Inflater::padding bytes behind its end. Throws, without saying where, for what is not
-  /// such a row. The result is not checked by check_structure().
-  Structure operator()(std::string_view json, std::int64_t id);
+  /// Fills in the structure from a row; JsonScanner::padding zero bytes lie behind `json`. Throws, without saying
+  /// where, for what is not such a row. The result is not checked by check_structure().
+  void operator()(std::string_view json, std::int64_t id, Structure& structure);
   const Counts& counts() const;
 
  private:

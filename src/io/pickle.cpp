@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "io/pickle.hpp"
 
+#include <array>
 #include <bit>
 #include <cstring>
 
 #include "core/error.hpp"
+#include "io/pickle_opcodes.hpp"
 
 namespace isotrope::pickle {
 
@@ -14,86 +16,6 @@ static_assert(std::endian::native == std::endian::little, "integers in a pickle 
 
 constexpr std::size_t deepest = 1000;  ///< open marks: lists in lists, as written by Python
 constexpr int first_protocol = 2, last_protocol = 5;
-
-/// Opcodes of data, by their names in pickletools.
-enum Op : std::uint8_t {
-  PROTO = 0x80,
-  FRAME = 0x95,
-  STOP = '.',
-  MARK = '(',
-  POP = '0',
-  POP_MARK = '1',
-  NONE = 'N',
-  NEWTRUE = 0x88,
-  NEWFALSE = 0x89,
-  BININT = 'J',
-  BININT1 = 'K',
-  BININT2 = 'M',
-  LONG1 = 0x8a,
-  LONG4 = 0x8b,
-  BINFLOAT = 'G',
-  BINUNICODE = 'X',
-  SHORT_BINUNICODE = 0x8c,
-  BINUNICODE8 = 0x8d,
-  BINBYTES = 'B',
-  SHORT_BINBYTES = 'C',
-  BINBYTES8 = 0x8e,
-  BYTEARRAY8 = 0x96,
-  EMPTY_LIST = ']',
-  APPEND = 'a',
-  APPENDS = 'e',
-  EMPTY_DICT = '}',
-  SETITEM = 's',
-  SETITEMS = 'u',
-  EMPTY_TUPLE = ')',
-  TUPLE = 't',
-  TUPLE1 = 0x85,
-  TUPLE2 = 0x86,
-  TUPLE3 = 0x87,
-  BINPUT = 'q',
-  LONG_BINPUT = 'r',
-  MEMOIZE = 0x94,
-  BINGET = 'h',
-  LONG_BINGET = 'j',
-};
-
-/// Opcodes that import, call or fetch.
-const char* name_of_call(std::uint8_t op) {
-  switch (op) {
-    case 'c':
-      return "GLOBAL";
-    case 0x93:
-      return "STACK_GLOBAL";
-    case 'R':
-      return "REDUCE";
-    case 'b':
-      return "BUILD";
-    case 'i':
-      return "INST";
-    case 'o':
-      return "OBJ";
-    case 0x81:
-      return "NEWOBJ";
-    case 0x92:
-      return "NEWOBJ_EX";
-    case 0x82:
-      return "EXT1";
-    case 0x83:
-      return "EXT2";
-    case 0x84:
-      return "EXT4";
-    case 'P':
-      return "PERSID";
-    case 'Q':
-      return "BINPERSID";
-    case 0x97:
-      return "NEXT_BUFFER";
-    case 0x98:
-      return "READONLY_BUFFER";
-    default:
-      return nullptr;
-  }
-}
 
 /// Text from a file that nobody vouches for, fit for a message.
 std::string shown(std::string_view text) {
@@ -230,14 +152,87 @@ class Machine {
         put(take_integer<std::uint32_t>());
         return true;
       case EMPTY_DICT:
+        if (repeat_record()) return true;
+        record_at_ = at_;
         make(Kind::dict);
         return true;
       case SETITEMS:
         extend(pop_mark(), Kind::dict);
+        learn_record();
         return true;
       default:
         return false;
     }
+  }
+
+  /// A dict written in one go, MEMOIZE MARK (key value)... SETITEMS, with remembered keys and values that are
+  /// remembered, floats or small integers, is the form of each atom in a list. Keeps its keys, to recognise the next.
+  void learn_record() {
+    const char* at = record_at_;
+    record_at_ = nullptr;
+    if (!at || at_ - at < 3 || static_cast<std::uint8_t>(at[0]) != MEMOIZE || at[1] != MARK) return;
+    std::array<std::uint8_t, longest_record> keys;
+    std::size_t count = 0;
+    for (at += 2; *at == BINGET && count < longest_record;) {
+      keys[count++] = static_cast<std::uint8_t>(at[1]);
+      at += 2;
+      at += *at == BINFLOAT ? 9 : *at == BINGET || *at == BININT1 ? 2 : 0;
+    }
+    if (at + 1 == at_) record_keys_.assign(keys.begin(), keys.begin() + count);
+  }
+
+  /// Does what the opcodes of a dict with the keys of the last one do, all at once; where the bytes differ from that,
+  /// or something is wrong with them, it does nothing.
+  bool repeat_record() {
+    const std::size_t count = record_keys_.size(), longest = 2 + 11 * count + 1;
+    const bool possible = count > 0 && static_cast<std::size_t>(end_ - at_) >= longest &&
+                          static_cast<std::uint8_t>(at_[0]) == MEMOIZE && at_[1] == MARK &&
+                          d_.memo_.size() == memo_count_ && d_.marks_.size() < deepest;
+    if (!possible) return false;
+    const std::size_t first = d_.items_.size();
+    d_.items_.resize(first + 2 * count);
+    Value* item = &d_.items_[first];
+    const char* at = at_ + 2;
+    for (const std::uint8_t key : record_keys_) {
+      if (at[0] != BINGET || static_cast<std::uint8_t>(at[1]) != key || !take_record_value(at += 2, item[1])) {
+        d_.items_.resize(first);
+        return false;
+      }
+      *item = d_.memo_[key];
+      item += 2;
+    }
+    if (*at != SETITEMS) {
+      d_.items_.resize(first);
+      return false;
+    }
+    at_ = at + 1;
+    Container& container = *make(Kind::dict).container_;
+    put(memo_count_);
+    container.first = container.last = d_.pool_->blocks.take();
+    *container.first = {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(2 * count), nullptr};
+    container.size = 2 * count;
+    return true;
+  }
+  bool take_record_value(const char*& at, Value& value) const {
+    if (*at == BINFLOAT) {
+      std::uint64_t bits;
+      std::memcpy(&bits, at + 1, sizeof(bits));
+      value.kind_ = Kind::real;
+      value.real_ = std::bit_cast<double>(__builtin_bswap64(bits));
+      at += 9;
+      return true;
+    }
+    const std::size_t index = static_cast<std::uint8_t>(at[1]);
+    if (*at == BININT1) {
+      value.kind_ = Kind::integer;
+      value.integer_ = static_cast<std::int64_t>(index);
+      at += 2;
+      return true;
+    }
+    if (*at != BINGET || index >= d_.memo_.size() || d_.memo_[index].is(Kind::absent)) return false;
+    value = d_.memo_[index];
+    at += 2;
+    return true;
   }
 
   bool scalar(std::uint8_t op) {
@@ -432,6 +427,9 @@ class Machine {
   Document& d_;
   const char *begin_, *at_, *end_, *op_at_ = begin_;
   std::size_t memo_count_ = 0;
+  static constexpr std::size_t longest_record = 16;
+  std::vector<std::uint8_t> record_keys_;  ///< places in the memo
+  const char* record_at_ = nullptr;        ///< behind the last EMPTY_DICT, until it is filled
 };
 
 Value Document::parse(std::string_view pickle) {

@@ -12,6 +12,7 @@
 #include "core/units.hpp"
 #include "io/inflate.hpp"
 #include "io/lmdb.hpp"
+#include "io/structure_checks.hpp"
 
 namespace isotrope {
 namespace pubchemqcr {
@@ -191,45 +192,48 @@ class Reader : public StructureReader {
 
   bool take_step(Structure& structure) {
     const int step = step_++;
-    const std::string name = fmt::format("key {} {} step {}", key_, options_.stage, step);
-    const std::string where = fmt::format("{}: {}", file_.path(), name);
     ++seen_;
     try {
-      structure = Structure();
       if (!read_step(document_, steps_[step], structure)) {
         ++unlabelled_;
         return false;
       }
+      spend(structure.numbers.size());
+      describe(structure, step);
+      check_structure(structure);
     } catch (const Error& error) {
-      throw EntryError(name, fmt::format("{}: {}", where, error.what()));
-    }
-    // A pickle can name the same atoms again and again; a real one spends more than 20 bytes on each.
-    budget_ -= std::min(budget_, structure.numbers.size());
-    if (budget_ == 0) {
-      steps_.clear();
-      throw EntryError(name, fmt::format("{}: the steps have more atoms than the entry has bytes", where));
-    }
-    try {
-      describe(structure, step, where);
-      check_structure(structure, where);
-    } catch (const Error& error) {
-      throw EntryError(name, error.what());
+      const std::string name = fmt::format("key {} {} step {}", key_, options_.stage, step);
+      throw EntryError(name, fmt::format("{}: {}: {}", file_.path(), name, error.what()));
     }
     return true;
   }
 
-  void describe(Structure& structure, int step, const std::string& where) const {
+  /// A pickle can name the same atoms again and again; a real one spends more than 20 bytes on each.
+  void spend(std::size_t atoms) {
+    budget_ -= std::min(budget_, atoms);
+    if (budget_ > 0) return;
+    steps_.clear();
+    fail("the steps have more atoms than the entry has bytes");
+  }
+
+  void describe(Structure& structure, int step) const {
     const auto entry = [&](const std::string& key) -> std::optional<std::string> {
       if (key == "cid") return key_;
       if (key == "stage" || key == "config_type") return options_.stage;
       if (key == "step") return std::to_string(step);
       return std::nullopt;
     };
+    const char* const has = "a step has cid, stage and step";
+    structure.cell = {};
+    structure.periodic = {};
+    structure.stress = std::nullopt;
+    structure.split.clear();
+    structure.weight = 1;
     structure.step = step;
     structure.charge = options_.charge;
     structure.multiplicity = options_.multiplicity;
-    structure.config_type = expand_pattern(options_.config_type, entry, where, "--config-type");
-    structure.group = options_.group.empty() ? key_ : expand_pattern(options_.group, entry, where, "--group");
+    structure.config_type = expand_pattern(options_.config_type, entry, has, "--config-type");
+    structure.group = options_.group.empty() ? key_ : expand_pattern(options_.group, entry, has, "--group");
   }
 
   ReadOptions options_;

@@ -4,89 +4,27 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
-#include <numeric>
 
-#include "core/elements.hpp"
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "io/dataset.hpp"
+#include "io/deepmd.hpp"
 #include "io/extxyz.hpp"
+#include "io/molecule_hdf5.hpp"
 #include "io/omol25.hpp"
 #include "io/pubchemqcr.hpp"
+#include "io/shards.hpp"
+#include "io/structure_checks.hpp"
 
 namespace isotrope {
 
-namespace {
-
-bool finite(double value) {
-  return std::isfinite(value);
-}
-bool finite(const Vec3& v) {
-  return finite(v[0]) && finite(v[1]) && finite(v[2]);
-}
-bool finite(const Mat3& m) {
-  return finite(m[0]) && finite(m[1]) && finite(m[2]);
-}
-
-void check_vectors(const std::vector<Vec3>& vectors, const char* what, const std::string& where) {
-  for (std::size_t i = 0; i < vectors.size(); ++i) {
-    require(finite(vectors[i]), "{}: NaN or infinity in the {} of atom {}", where, what, i);
-  }
-}
-
-void check_labels(const Structure& structure, const std::string& where) {
-  require(!structure.energy || finite(*structure.energy), "{}: the energy is NaN or infinity", where);
-  require(structure.forces.empty() || structure.forces.size() == structure.numbers.size(),
-          "{}: expected forces on {} atoms, found {}", where, structure.size(), structure.forces.size());
-  check_vectors(structure.forces, "forces", where);
-  if (!structure.stress) return;
-  const Mat3& s = *structure.stress;
-  require(finite(s), "{}: NaN or infinity in the stress", where);
-  double size = 0, asymmetry = 0;
-  for (int a = 0; a < 3; ++a) {
-    for (int b = 0; b < 3; ++b) {
-      size = std::max(size, std::abs(s[a][b]));
-      asymmetry = std::max(asymmetry, std::abs(s[a][b] - s[b][a]));
-    }
-  }
-  require(asymmetry <= 1e-3 * size + 1e-9, "{}: expected a symmetric stress, found entries that differ by {:g} eV/Å^3",
-          where, asymmetry);
-}
-
-void check_spin(const Structure& structure, const std::string& where) {
-  if (!structure.multiplicity) return;
-  int multiplicity = *structure.multiplicity;
-  require(multiplicity >= 1, "{}: expected a multiplicity 2S+1 of 1 or more, found {}", where, multiplicity);
-  if (!structure.charge) return;
-  int electrons = std::accumulate(structure.numbers.begin(), structure.numbers.end(), 0) - *structure.charge;
-  require(
-      electrons >= multiplicity - 1 && (electrons - multiplicity + 1) % 2 == 0,
-      "{}: multiplicity {} does not agree with {} electrons (charge {}): 2S+1 is odd for an even number of electrons "
-      "and even for an odd one",
-      where, multiplicity, electrons, *structure.charge);
-}
-
-}  // namespace
-
 void check_structure(const Structure& structure, const std::string& where) {
-  require(structure.size() > 0, "{}: no atoms", where);
-  for (int number : structure.numbers) {
-    require(number >= 1 && number <= number_of_elements, "{}: {} is not an atomic number", where, number);
+  try {
+    check_structure(structure);
+  } catch (const Error& error) {
+    fail("{}: {}", where, error.what());
   }
-  require(structure.positions.size() == structure.numbers.size(), "{}: {} positions of {} atoms", where,
-          structure.positions.size(), structure.size());
-  check_vectors(structure.positions, "position", where);
-  require(finite(structure.cell), "{}: NaN or infinity in the cell", where);
-  for (int d = 0; d < 3; ++d) {
-    require(!structure.periodic[d] || dot(structure.cell[d], structure.cell[d]) > 0,
-            "{}: periodic along lattice vector {}, which is zero", where, d + 1);
-  }
-  check_labels(structure, where);
-  check_spin(structure, where);
-  require(finite(structure.weight) && structure.weight >= 0, "{}: expected a weight of 0 or more, found {}", where,
-          structure.weight);
 }
 
 const std::vector<Format>& formats() {
@@ -95,16 +33,22 @@ const std::vector<Format>& formats() {
       {"isotrope", "data set of isotrope", {".h5", ".hdf5"}, open_dataset_reader},
       {"omol25", "OMol25", {".aselmdb"}, open_omol25, count_omol25, 20'000},
       {"pubchemqcr", "PubChemQCR", {".lmdb"}, open_pubchemqcr, count_pubchemqcr, 1'000},
+      {"deepmd", "folders of DeePMD systems", {}, open_deepmd, count_deepmd, 20'000, true},
+      {"spice", "SPICE, HDF5", {}, open_spice, count_spice, 1'000},
+      {"ani", "ANI, HDF5", {}, open_ani, count_ani, 200},
+      {"shards", "list of data sets", {".shards"}, open_shards},
   };
   return table;
 }
 
 const Format& format_of(const std::string& path, const std::string& name) {
   std::string extension = std::filesystem::path(path).extension().string();
+  const bool folder = std::filesystem::is_directory(path);
   std::vector<std::string> names;
   for (const Format& candidate : formats()) {
     const auto& known = candidate.extensions;
-    bool fits = name.empty() ? std::find(known.begin(), known.end(), extension) != known.end() : candidate.name == name;
+    const bool by_name = folder ? candidate.folder : std::find(known.begin(), known.end(), extension) != known.end();
+    const bool fits = name.empty() ? by_name : candidate.name == name;
     if (fits) return candidate;
     names.push_back(candidate.name);
   }
@@ -113,9 +57,18 @@ const Format& format_of(const std::string& path, const std::string& name) {
   fail("unknown format '{}', did you mean '{}'? Known: {}", name, nearest(name, names), fmt::join(names, ", "));
 }
 
+void check_kind(const std::string& path, const Format& format) {
+  require(std::filesystem::exists(path), "cannot open {}: file not found", path);
+  const bool folder = std::filesystem::is_directory(path);
+  require(format.folder || !folder, "cannot open {}: it is a folder", path);
+  require(folder || !format.folder, "cannot open {}: expected a folder of {}, found a file", path, format.name);
+}
+
 std::unique_ptr<StructureReader> open_reader(const std::string& path, const std::string& format,
                                              const ReadOptions& options) {
-  return format_of(path, format).open(path, options);
+  const Format& found = format_of(path, format);
+  check_kind(path, found);
+  return found.open(path, options);
 }
 
 std::string Finding::line() const {

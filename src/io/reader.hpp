@@ -75,12 +75,17 @@ struct Format {
   std::unique_ptr<StructureReader> (*open)(const std::string& path, const ReadOptions& options);
   std::int64_t (*count_entries)(const std::string& path) = nullptr;  ///< null: the file is read as a whole
   std::int64_t entries_per_part = 0;                                 ///< what a process converts in seconds
+  bool folder = false;                                               ///< an input is a folder, not a file
 };
 
 const std::vector<Format>& formats();
 
-/// The format by its name, or by the file's extension where the name is empty. Throws: unknown.
+/// The format by its name, or by the file's extension (folders: by the one format of folders) where the name is empty.
+/// Throws: unknown.
 const Format& format_of(const std::string& path, const std::string& name);
+
+/// Throws: nothing there; a file where the format has folders, a folder where it has files.
+void check_kind(const std::string& path, const Format& format);
 
 /// A reader by the name of its format, or by the file's extension where the name is empty.
 std::unique_ptr<StructureReader> open_reader(const std::string& path, const std::string& format,

@@ -61,7 +61,7 @@ void DeviceGraph::build(const Graph& graph, int species_count) {
 
 void DeviceGraph::set_tangent(const Graph& graph, std::span<const Vec3> tangent, std::span<const double> energy) {
   fill(dr, 3 * edges, [&](double* out) {
-    for (int row = 0; row < rows; ++row) {
+    for (int row = 0; row < rows && !tangent.empty(); ++row) {
       for (long e = host_first[row]; e < host_first[row + 1]; ++e) {
         const Vec3& t = tangent[edge_origin[row] + e - host_first[row]];
         std::copy(t.begin(), t.end(), out + 3 * e);

@@ -1,99 +1,71 @@
 // SPDX-License-Identifier: MIT
 #include "layers/gate.hpp"
 
-#include "core/lane_math.hpp"
-#include "core/loops.hpp"
+#include "layers/channels.hpp"
 
 namespace isotrope {
 namespace {
 
-/// One block of a gate, with its activation.
 template <class A>
-struct GateBlock {
+struct Gate {
   using T = typename A::Real;
   using Vec = typename A::Vec;
-  int block, l, gate;
-  Activation kind;
-  T norm;
-
-  KOKKOS_INLINE_FUNCTION Vec activated(const Vec& x) const {
-    return (kind == Activation::silu ? silu(x) : tanh_lane(x)) * norm;
-  }
-  KOKKOS_INLINE_FUNCTION Vec slope(const Vec& x) const {
-    return (kind == Activation::silu ? silu_slope(x) : tanh_slope(x)) * norm;
-  }
-};
-
-template <class A>
-struct GateForward {
-  GateBlock<A> g;
-  Features<A> x, y;
+  GateInput<A> in;
+  Features<A> u;
   KOKKOS_FUNCTION void operator()(int i, int b) const {
-    const int c = b * lane_width<typename A::Real>;
-    const int pad_x = x.layout.block[g.block].pad, pad_y = y.layout.block[g.block].pad;
-    if (g.l == 0) {
-      A::store(y.at(g.block, i, 0) + c, pad_y, g.activated(A::load(x.at(g.block, i, 0) + c, pad_x)));
-      return;
-    }
-    const typename A::Vec s = g.activated(A::load(x.at(0, i, 0) + g.gate + c, x.layout.block[0].pad));
-    for (int m = 0; m < 2 * g.l + 1; ++m) {
-      A::store(y.at(g.block, i, m) + c, pad_y, s * A::load(x.at(g.block, i, m) + c, pad_x));
+    const int c = b * lane_width<T>, pad = u.layout.block[0].pad;
+    const T* row = in.scalars + static_cast<long>(i) * 2 * pad * A::rows + c;
+    A::store(u.at(0, i, 0) + c, pad, silu(plus(A::load(row, 2 * pad), load_weight<A>(in.bias + c))));
+    const Vec open = sigmoid(plus(A::load(row + pad, 2 * pad), load_weight<A>(in.bias + pad + c)));
+    for (int l = 1; l < u.layout.count; ++l) {
+      for (int m = 0; m < 2 * l + 1; ++m) {
+        A::store(u.at(l, i, m) + c, pad, open * A::load(in.vectors.at(l - 1, i, m) + c, pad));
+      }
     }
   }
 };
 
 template <class A>
 struct GateBackward {
-  GateBlock<A> g;
-  Features<A> x, g_y, g_x;
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  GateInput<A> in;
+  Features<A> g_u;
   KOKKOS_FUNCTION void operator()(int i, int b) const {
-    using Vec = typename A::Vec;
-    const int c = b * lane_width<typename A::Real>;
-    const int pad_x = x.layout.block[g.block].pad, pad_y = g_y.layout.block[g.block].pad;
-    if (g.l == 0) {
-      const Vec slope = g.slope(A::load(x.at(g.block, i, 0) + c, pad_x));
-      A::store(g_x.at(g.block, i, 0) + c, pad_x, slope * A::load(g_y.at(g.block, i, 0) + c, pad_y));
-      return;
+    const int c = b * lane_width<T>, pad = g_u.layout.block[0].pad;
+    T* row = in.scalars + static_cast<long>(i) * 2 * pad * A::rows + c;
+    const Vec value = plus(A::load(row, 2 * pad), load_weight<A>(in.bias + c));
+    const Vec open = sigmoid(plus(A::load(row + pad, 2 * pad), load_weight<A>(in.bias + pad + c)));
+    A::store(row, 2 * pad, A::load(g_u.at(0, i, 0) + c, pad) * silu_slope(value));
+    Vec g_open = A::zero();
+    for (int l = 1; l < g_u.layout.count; ++l) {
+      for (int m = 0; m < 2 * l + 1; ++m) {
+        T* vector = in.vectors.at(l - 1, i, m) + c;
+        const Vec g = A::load(g_u.at(l, i, m) + c, pad);
+        g_open += g * A::load(vector, pad);
+        A::store(vector, pad, g * open);
+      }
     }
-    const int pad_gate = x.layout.block[0].pad;
-    const Vec gate = A::load(x.at(0, i, 0) + g.gate + c, pad_gate), s = g.activated(gate);
-    Vec sum = A::zero();
-    for (int m = 0; m < 2 * g.l + 1; ++m) {
-      const Vec of_y = A::load(g_y.at(g.block, i, m) + c, pad_y);
-      sum += of_y * A::load(x.at(g.block, i, m) + c, pad_x);
-      A::store(g_x.at(g.block, i, m) + c, pad_x, s * of_y);
-    }
-    A::store(g_x.at(0, i, 0) + g.gate + c, pad_gate, sum * g.slope(gate));
+    A::store(row + pad, 2 * pad, g_open * open * (T(1) - open));
   }
 };
-
-template <class A>
-GateBlock<A> block_of(const Gate& gate, const Gate::Block& b) {
-  const double norm = b.kind == Activation::silu ? gate.silu_norm : gate.tanh_norm;
-  return {b.block, gate.out.block[b.block].l, b.gate, b.kind, static_cast<typename A::Real>(norm)};
-}
 
 }  // namespace
 
 template <class A>
-void gate_forward(const Gate& gate, const Features<A>& x, const Features<A>& y) {
-  for (const Gate::Block& b : gate.blocks) {
-    for_channels("isotrope::gate", y.atoms, gate.out.block[b.block].pad / lane_width<typename A::Real>,
-                 GateForward<A>{block_of<A>(gate, b), x, y});
-  }
+void gate(const GateInput<A>& input, const Features<A>& u) {
+  for_channels("isotrope::gate", u.atoms, u.layout.block[0].pad / lane_width<typename A::Real>, Gate<A>{input, u});
 }
 
 template <class A>
-void gate_backward(const Gate& gate, const Features<A>& x, const Features<A>& g_y, const Features<A>& g_x) {
-  for (const Gate::Block& b : gate.blocks) {
-    for_channels("isotrope::gate_backward", g_y.atoms, gate.out.block[b.block].pad / lane_width<typename A::Real>,
-                 GateBackward<A>{block_of<A>(gate, b), x, g_y, g_x});
-  }
+void gate_backward(const GateInput<A>& input, const Features<A>& g_u) {
+  for_channels("isotrope::gate_backward", g_u.atoms, g_u.layout.block[0].pad / lane_width<typename A::Real>,
+               GateBackward<A>{input, g_u});
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                       \
-  template void gate_forward<A>(const Gate&, const Features<A>&, const Features<A>&); \
-  template void gate_backward<A>(const Gate&, const Features<A>&, const Features<A>&, const Features<A>&);
+#define ISOTROPE_INSTANTIATE(A)                                   \
+  template void gate<A>(const GateInput<A>&, const Features<A>&); \
+  template void gate_backward<A>(const GateInput<A>&, const Features<A>&);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)

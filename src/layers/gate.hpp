@@ -1,33 +1,26 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <vector>
-
 #include "layers/layout.hpp"
 
+/// The gate of equivariant networks: scalars u = silu(v), higher degrees u = sigmoid(g) v with one gate g a channel,
+/// the same for all degrees.
 namespace isotrope {
 
-enum class Activation { silu, tanh };
-
-/// The gated non-linearity of equivariant networks (Weiler et al., NeurIPS 2018; e3nn's Gate): scalars pass through an
-/// activation, every other block is multiplied by one scalar per channel that went through one. Activations are
-/// normalised by the second moment: norm * f(x).
-struct Gate {
-  struct Block {
-    int block;     ///< of the input and of the output
-    int gate = 0;  ///< where the gates of a block of l > 0 start in the channels of input block 0
-    Activation kind = Activation::silu;
-  };
-  Layout in;   ///< block 0: its scalars, then the gates of all blocks of l > 0, each padded by itself
-  Layout out;  ///< the same blocks, without the gates
-  std::vector<Block> blocks;
-  double silu_norm = 1, tanh_norm = 1;
+/// What the linear layer before a gate leaves: values and gates of the scalars side by side, [atom][row][2 pad], biases
+/// not yet added; and the values of higher degrees, in blocks l = 1 ... of `vectors`.
+template <class A>
+struct GateInput {
+  typename A::Real* scalars;
+  Features<A> vectors;           ///< blocks from l = 1 on
+  const typename A::Real* bias;  ///< [2 pad]
 };
 
+/// u for all blocks of its layout.
 template <class A>
-void gate_forward(const Gate& gate, const Features<A>& x, const Features<A>& y);
+void gate(const GateInput<A>& input, const Features<A>& u);
 
-/// g_x from g_y.
+/// Writes the adjoint of `input` over it.
 template <class A>
-void gate_backward(const Gate& gate, const Features<A>& x, const Features<A>& g_y, const Features<A>& g_x);
+void gate_backward(const GateInput<A>& input, const Features<A>& g_u);
 
 }  // namespace isotrope

@@ -22,8 +22,9 @@ void linear_backward(const typename A::Real* weights, const Matrix& w, long n, c
                          ldx);
 }
 
-/// Tangent of dE/dW, which is dL/dW: swapped rows pair up, x^T(value) gy(tangent) + x^T(tangent) gy(value). Nothing for
-/// plain numbers.
+/// Adds the gradient of W. For duals the tangent of dE/dW, which is dL/dW: swapped rows pair up, x^T(value) gy(tangent)
+/// + x^T(tangent) gy(value). For plain numbers x^T gy, the gradient of what gy is the adjoint of; nothing where
+/// `weight_gradient` is null.
 template <class A>
 void linear_weight_gradient(const Matrix& w, long n, const typename A::Real* x, long ldx, const typename A::Real* gy,
                             long ldy, typename A::Real* weight_gradient) {
@@ -31,6 +32,8 @@ void linear_weight_gradient(const Matrix& w, long n, const typename A::Real* x, 
     using T = typename A::Real;
     gemm<T>(Trans::yes, Trans::no, w.in, w.out, n, 1, x, 2 * ldx, gy + ldy, 2 * ldy, 1, weight_gradient + w.at, w.out);
     gemm<T>(Trans::yes, Trans::no, w.in, w.out, n, 1, x + ldx, 2 * ldx, gy, 2 * ldy, 1, weight_gradient + w.at, w.out);
+  } else if (weight_gradient) {
+    gemm<typename A::Real>(Trans::yes, Trans::no, w.in, w.out, n, 1, x, ldx, gy, ldy, 1, weight_gradient + w.at, w.out);
   }
 }
 

@@ -7,6 +7,13 @@
 /// Radial functions of a distance, in double, over plain numbers and duals.
 namespace isotrope {
 
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> cos(const Dual<X>& a) {
+  using std::cos;
+  using std::sin;
+  return {cos(a.v), -(sin(a.v) * a.t)};
+}
+
 /// How radial functions end at the cutoff; x = r/rc, and 0 beyond.
 struct Envelope {
   enum class Kind { polynomial, xplor };

@@ -65,6 +65,11 @@ class RadialTable {
   RadialTable(double begin, double cutoff, int knots, int weights, const std::vector<double>& values,
               const std::vector<double>& slopes);
 
+  /// out [edges][weights] for edge vectors r [edges][3], shorter than the cutoff.
+  void evaluate(long edges, const double* r, T* out) const;
+  /// g_length[edge] += sum_w g_out[edge][w] dR_w/dr.
+  void backward(long edges, const double* r, const T* g_out, double* g_length) const;
+
   TableView<T> view() const { return {rows_.data(), knots_, weights_, begin_, spacing_}; }
 
  private:

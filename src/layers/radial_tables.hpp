@@ -6,23 +6,19 @@
 #include "layers/convolution.hpp"
 #include "layers/radial_basis.hpp"
 #include "layers/radial_mlp.hpp"
-#include "layers/radial_table.hpp"
-#include "layers/table_report.hpp"
+#include "layers/radial_tabulation.hpp"
 
 namespace isotrope {
 
-/// Tables of the radial networks of a model, layer by layer: the knots are doubled until values and slopes between them
-/// are within `tolerance` of the network, relative to the largest of each. Where the envelope has a kink of the
-/// curvature (XPLOR) a knot lies on it.
+/// Tables (radial_tabulation.hpp) of the radial networks of a convolution model, layer by layer.
 template <class T>
 class RadialTables {
  public:
   /// The frequencies of the basis are on the host.
   RadialTables(const BesselBasis& basis, double tolerance) : basis_(basis), tolerance_(tolerance) {}
 
-  /// The network of the next layer, prepared in double and padded for it (`padded`); `target` is the convolution whose
-  /// weights the table stands for. Throws where the largest table that it allows (8193 knots) is not enough.
-  void add(const RadialMlp& network, const View<double>& weights, const Convolution& padded, const Convolution& target);
+  /// The network of the next layer with its weights, prepared in double; `convolution` is padded for double too.
+  void add(const RadialMlp& network, const View<double>& weights, const Convolution& convolution);
 
   std::vector<std::unique_ptr<RadialTable<T>>> layers;
   TableReport report;

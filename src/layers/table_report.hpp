@@ -7,6 +7,8 @@ namespace isotrope {
 struct TableReport {
   int knots = 0;                            ///< of the largest table
   double value_error = 0, slope_error = 0;  ///< largest, relative to the largest value and slope
+
+  void include(const TableReport& other);
 };
 
 }  // namespace isotrope

@@ -7,6 +7,7 @@
 #include "models/mace_shape.hpp"
 #include "models/strict_json.hpp"
 #include "so3/couplings.hpp"
+#include "so3/gaunt_powers.hpp"
 
 namespace isotrope {
 namespace {
@@ -33,13 +34,15 @@ nlohmann::json hyperparameters(const StrictJson& config, const DataStatistics& s
           {"scale", statistics.force_rms},
           {"shift", 0.0},
           {"activation_norm", silu_norm},
-          {"pair_energy", value("pair_energy", false)}};
+          {"pair_energy", value("pair_energy", false)},
+          {"product", value("product", "clebsch-gordan")}};
 }
 
 void add_couplings(const MaceShape& shape, ModelRecord& record) {
   for (int L = 0; L <= (shape.layers > 1 ? shape.L_max : 0); ++L) {
     for (int nu = shape.correlation; nu >= 1; --nu) {
-      const Couplings u = symmetric_couplings(shape.l_max, L, nu);
+      const Couplings u =
+          shape.gaunt ? gaunt_power_couplings(shape.l_max, L, nu) : symmetric_couplings(shape.l_max, L, nu);
       const std::string name = fmt::format("coupling.{}.{}", L, nu);
       record.tables[name + ".indices"] = {{u.nonzeros(), nu + 2}, {u.indices.begin(), u.indices.end()}};
       record.tables[name + ".values"] = {{u.nonzeros()}, u.values};
@@ -64,7 +67,7 @@ void draw_parameters(Parameters& parameters, std::uint64_t seed) {
 ModelRecord create_mace(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
   const StrictJson checked(config, "model",
                            {"architecture", "cutoff", "hidden_irreps", "l_max", "layers", "correlation", "num_bessel",
-                            "cutoff_power", "radial_mlp", "readout_mlp", "pair_energy"});
+                            "cutoff_power", "radial_mlp", "readout_mlp", "pair_energy", "product"});
   ModelRecord record;
   record.architecture = "mace";
   record.elements = statistics.elements;

@@ -4,36 +4,14 @@
 #include <algorithm>
 
 #include "core/error.hpp"
-#include "models/strict_json.hpp"
+#include "models/json_values.hpp"
 
 namespace isotrope {
-namespace {
-
-std::vector<double> per_species(const StrictJson& json, const char* key, int species) {
-  const nlohmann::json& value = json.at(key);
-  if (value.is_number()) return std::vector<double>(species, value.get<double>());
-  require(value.is_array() && static_cast<int>(value.size()) == species,
-          "{}: '{}' must be a number or a list of {} numbers, one per element, found {}", json.where(), key, species,
-          value.dump());
-  return value.get<std::vector<double>>();
-}
-
-std::vector<int> widths(const StrictJson& json, const char* key) {
-  const nlohmann::json& value = json.at(key);
-  const auto good = [](const nlohmann::json& width) { return width.is_number_integer() && width > 0 && width <= 4096; };
-  require(value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), good),
-          "{}: '{}' must be a list of at least one whole number from 1 to 4096, found {}", json.where(), key,
-          value.dump());
-  return value.get<std::vector<int>>();
-}
-
-}  // namespace
-
 MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, double cutoff) {
   const StrictJson json(
       hyperparameters, "hyperparameters of architecture mace",
       {"hidden_irreps", "l_max", "layers", "correlation", "num_bessel", "cutoff_power", "radial_mlp", "readout_mlp",
-       "first_residual", "average_neighbours", "scale", "shift", "activation_norm", "pair_energy"});
+       "first_residual", "average_neighbours", "scale", "shift", "activation_norm", "pair_energy", "product"});
   MaceShape s;
   const Irreps hidden = Irreps::parse(json.get<std::string>("hidden_irreps"));
   s.channels = hidden.blocks().front().mul;
@@ -51,7 +29,7 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
   s.correlation = json.integer("correlation", 1, 3);
   s.num_bessel = json.integer("num_bessel", 1, 64);
   s.cutoff_power = json.integer("cutoff_power", 2, 64);
-  s.radial_mlp = widths(json, "radial_mlp");
+  s.radial_mlp = layer_widths(json, "radial_mlp");
   s.readout_mlp = json.integer("readout_mlp", 1, 4096);
   s.first_residual = json.get<bool>("first_residual");
   s.average_neighbours = json.get<double>("average_neighbours");
@@ -59,6 +37,10 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
   s.shift = per_species(json, "shift", species);
   s.activation_norm = json.get<double>("activation_norm");
   s.pair_energy = json.get<bool>("pair_energy");
+  const std::string product = json.get<std::string>("product", "clebsch-gordan");
+  require(product == "clebsch-gordan" || product == "gaunt",
+          "{}: 'product' must be clebsch-gordan or gaunt, found '{}'", json.where(), product);
+  s.gaunt = product == "gaunt";
   s.species = species;
   s.cutoff = cutoff;
   require(s.average_neighbours > 0, "{}: 'average_neighbours' must be positive, found {}", json.where(),

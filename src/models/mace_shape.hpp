@@ -27,6 +27,7 @@ struct MaceShape {
   std::vector<double> scale, shift;  ///< [elements]
   double activation_norm = 1;
   bool pair_energy = false;
+  bool gaunt = false;  ///< the product basis is powers of a function on the sphere: one path per L and nu
   int species = 0;
   double cutoff = 0;
 

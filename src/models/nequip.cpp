@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "layers/feature_exchange.hpp"
 #include "layers/radial_tables.hpp"
+#include "models/check_parameters.hpp"
 #include "models/nequip_pass.hpp"
 
 namespace isotrope {
@@ -56,7 +57,7 @@ class Nequip final : public Potential {
     plan.plan.prepare<double>(values_, weights);
     RadialTables<T> tables(basis(host_frequencies_.data()), tolerance);
     for (std::size_t t = 0; t < plan.layers.size(); ++t) {
-      tables.add(plan.layers[t].radial, weights, *plan.layers[t].convolution, *plan_.layers[t].convolution);
+      tables.add(plan.layers[t].radial, weights, *plan.layers[t].convolution);
     }
     tables_ = std::move(tables.layers);
     return tables.report;

@@ -78,7 +78,7 @@ void NequipPass<A>::interact(int t) {
     add_bias<A>(graph_.rows, gate_in.layout.block[0].pad, c_.weights + layer.bias_2, gate_in.start(0));
   }
   if (!layer.self.empty()) self_forward(t, input_of(t), gate_in);
-  gate_forward<A>(layer.gate, gate_in, input_of(t + 1));
+  irreps_gate_forward<A>(layer.gate, gate_in, input_of(t + 1));
 }
 
 /// From the adjoint of the layer's output, g_out, to that of its input, which takes its place.
@@ -87,8 +87,8 @@ void NequipPass<A>::interact_backward(int t) {
   const NequipLayer& layer = c_.plan->layers[t];
   auto& arrays = arrays_.layers[t];
   const Features<A> g_gate = features(arrays_.g_gate, layer.gate.in, graph_.rows);
-  gate_backward<A>(layer.gate, features(arrays.gate_in, layer.gate.in, graph_.rows),
-                   features(arrays_.g_out, layer.gate.out, graph_.rows), g_gate);
+  irreps_gate_backward<A>(layer.gate, features(arrays.gate_in, layer.gate.in, graph_.rows),
+                          features(arrays_.g_out, layer.gate.out, graph_.rows), g_gate);
   if (A::dual && layer.bias_2 != WeightPlan::none) {
     bias_gradient<A>(graph_.rows, g_gate.layout.block[0].pad, g_gate.start(0), weight_gradient_ + layer.bias_2);
   }

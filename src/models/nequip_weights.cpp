@@ -78,8 +78,8 @@ class Planner {
     return segments;
   }
 
-  Gate gate(int t) const {
-    Gate gate;
+  IrrepsGate gate(int t) const {
+    IrrepsGate gate;
     gate.silu_norm = s_.silu_norm;
     gate.tanh_norm = s_.tanh_norm;
     gate.out = layout_of<T>(s_.out(t));

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "layers/convolution.hpp"
-#include "layers/gate.hpp"
+#include "layers/irreps_gate.hpp"
 #include "layers/radial_mlp.hpp"
 #include "layers/weights.hpp"
 #include "models/nequip_shape.hpp"
@@ -15,7 +15,7 @@ namespace isotrope {
 struct NequipLayer {
   Layout in;
   std::unique_ptr<Convolution> convolution;  ///< its message blocks are those of the gate
-  Gate gate;
+  IrrepsGate gate;
   std::vector<Matrix> linear_1;  ///< [blocks of in]
   RadialMlp radial;
   std::vector<Matrix> linear_2;  ///< [blocks of the gate] all paths to the block -> its channels and gates

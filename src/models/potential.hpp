@@ -17,6 +17,10 @@ namespace isotrope {
 
 enum class Precision { single_precision, double_precision };
 enum class Symmetry { o3, so3, none };
+/// Forces are the derivative of the energy, or direct: an output of their own, for which there is no virial and no
+/// conserved energy.
+enum class Forces { gradient, direct };
+const char* name_of(Forces kind);
 
 struct PotentialInfo {
   std::string architecture;
@@ -24,8 +28,12 @@ struct PotentialInfo {
   std::vector<double> atomic_energies;  ///< [elements] E0, eV
   double cutoff = 0;                    ///< Å
   Symmetry symmetry = Symmetry::o3;
-  int message_passing_layers = 0;  ///< how many halo exchanges a pass makes
-  int exchange_width = 0;          ///< the widest exchange, in doubles per atom (0: none)
+  bool smooth_cutoff = true;         ///< energy and forces have no jump where an atom crosses the cutoff
+  bool gradient_forces = true;       ///< evaluate() gives dE/dr
+  bool direct_forces = false;        ///< evaluate() gives direct forces
+  Forces forces = Forces::gradient;  ///< which of them are the model's answer
+  int message_passing_layers = 0;    ///< how many halo exchanges a pass makes
+  int exchange_width = 0;            ///< the widest exchange, in doubles per atom (0: none)
 };
 
 /// Scratch of one caller; reused from call to call, so that a step allocates nothing once sizes have settled.
@@ -39,15 +47,17 @@ inline constexpr double default_table_tolerance = 1e-6;
 
 struct Result {
   std::vector<double> atom_energy;  ///< [owned] interaction energy (without E0), eV; 0 for species -1
-  std::vector<Vec3> dE_dr;          ///< [edges] derivative of the total energy by r_ij, eV/Å
+  std::vector<Vec3> dE_dr;          ///< [edges] derivative of the total energy by r_ij, eV/Å; empty: not given
+  std::vector<Vec3> direct_forces;  ///< [owned] eV/Å, 0 for species -1; empty: not given
 };
 
 /// Derivatives of a scalar loss by the outputs of evaluate(), handed to the second pass (docs/theory.md, "forces in the
 /// loss").
 struct LossTangent {
-  std::vector<Vec3>
-      dr;  ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S = dL/d(stress)
+  std::vector<Vec3> dr;        ///< [edges] direction in which r_ij moves: -(v_j - v_i) + S r_ij / V with v = dL/dF, S =
+                               ///< dL/d(stress); empty: no derivative of the energy is in the loss
   std::vector<double> energy;  ///< [graphs] dL/dE
+  std::vector<Vec3> direct_forces;  ///< [owned] dL/dF of direct forces; empty: they are not in the loss
 };
 
 /// One contract for the pair style, the trainer, the command line and the tests. Weights in the potential, scratch in
@@ -67,6 +77,10 @@ class Potential {
 
   /// New values, in the order of the record's table; rebuilds what is derived from them.
   virtual void set_parameters(std::span<const double> values) = 0;
+
+  /// Where a model has both kinds of forces: from now on evaluate() gives the chosen kind alone, as the answer. Throws
+  /// where it does not have that kind.
+  virtual void use_forces(Forces kind);
 
   /// From now on evaluate() reads radial functions from tables whose relative error is below `tolerance`, until the
   /// parameters change. For inference: faster, but no longer exact. A model without radial networks stays as it is and

@@ -7,6 +7,7 @@
 #include "models/mace.hpp"
 #include "models/nequip.hpp"
 #include "models/potential.hpp"
+#include "models/tdn.hpp"
 
 namespace isotrope {
 namespace {
@@ -18,8 +19,8 @@ struct Architecture {
 
 /// Here an architecture is added.
 const std::map<std::string, Architecture>& registry() {
-  static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}},
-                                                         {"nequip", {create_nequip, make_nequip}}};
+  static const std::map<std::string, Architecture> known{
+      {"mace", {create_mace, make_mace}}, {"nequip", {create_nequip, make_nequip}}, {"tdn", {create_tdn, make_tdn}}};
   return known;
 }
 

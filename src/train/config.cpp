@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <sstream>
 
 #include "train/yaml_reader.hpp"
 
@@ -38,17 +39,42 @@ class Folder {
  public:
   explicit Folder(const std::string& config_file) : folder_(std::filesystem::path(config_file).parent_path()) {}
   std::string resolve(const std::string& path) const { return (folder_ / path).lexically_normal().string(); }
-  std::vector<std::string> resolve(std::vector<std::string> paths) const {
-    for (std::string& path : paths) path = resolve(path);
-    return paths;
-  }
 
  private:
   std::filesystem::path folder_;
 };
 
+/// A path, {file: PATH, split: SET}, or a list of these.
+std::vector<DataFile> read_files(YamlSection& data, const std::string& key, const Folder& folder) {
+  std::vector<DataFile> files;
+  for (YamlSection& item : data.items(key)) {
+    if (const auto path = item.text()) {
+      files.push_back({folder.resolve(*path), ""});
+      continue;
+    }
+    files.push_back({folder.resolve(item.get<std::string>("file")), item.get<std::string>("split", "")});
+    item.finish();
+  }
+  if (files.empty()) data.refuse(key, "expected at least one file");
+  return files;
+}
+
+/// "1 GiB", "500 MiB".
+std::size_t read_memory(YamlSection& section, const std::string& key, std::size_t fallback) {
+  if (!section.has(key)) return fallback;
+  const auto text = section.get<std::string>(key);
+  double number = 0;
+  std::string unit, rest;
+  std::istringstream stream(text);
+  stream >> number >> unit;
+  const double factor = unit == "KiB" ? 0x1p10 : unit == "MiB" ? 0x1p20 : unit == "GiB" ? 0x1p30 : 0;
+  if (!(number > 0 && number < 1e9) || factor == 0 || stream >> rest)
+    section.refuse(key, "expected something like '1 GiB' or '500 MiB', found '{}'", text);
+  return static_cast<std::size_t>(number * factor);
+}
+
 void read_validation(YamlSection& data, const Folder& folder, DataConfig& config) {
-  if (data.is_map("validation")) {
+  if (data.is_map("validation") && !data.section("validation").has("file")) {
     YamlSection section = data.section("validation");
     config.validation_fraction = section.get<double>("fraction");
     if (!(config.validation_fraction > 0 && config.validation_fraction < 1))
@@ -60,8 +86,8 @@ void read_validation(YamlSection& data, const Folder& folder, DataConfig& config
   } else if (data.is_number("validation")) {
     data.refuse("validation", "a fraction is written {{fraction: 0.1, seed: 1}}");
   } else {
-    auto files = data.get<std::vector<std::string>>("validation");
-    if (files != std::vector<std::string>{"none"}) config.validation = folder.resolve(std::move(files));
+    const bool none = data.items("validation").size() == 1 && data.items("validation")[0].text() == "none";
+    if (!none) config.validation = read_files(data, "validation", folder);
   }
 }
 
@@ -85,8 +111,7 @@ void read_atomic_energies(YamlSection& data, const Folder& folder, DataConfig& c
 }
 
 void read_data(YamlSection section, const Folder& folder, DataConfig& config) {
-  config.train = folder.resolve(section.get<std::vector<std::string>>("train"));
-  if (config.train.empty()) section.refuse("train", "expected at least one file");
+  config.train = read_files(section, "train", folder);
   read_validation(section, folder, config);
   read_atomic_energies(section, folder, config);
   config.train_on_isolated_atoms = section.get<bool>("train_on_isolated_atoms", false);
@@ -102,6 +127,8 @@ void read_data(YamlSection section, const Folder& folder, DataConfig& config) {
     else
       section.refuse("allow_missing", "expected a list of energy, forces, stress, found '{}'", label);
   }
+  config.memory = read_memory(section, "memory", config.memory);
+  config.workers = static_cast<int>(count(section, "workers", config.workers, 1));
   section.finish();
 }
 
@@ -109,10 +136,11 @@ PenaltyConfig read_penalty(YamlSection& loss, const std::string& key, bool vecto
   PenaltyConfig penalty;
   YamlSection section = loss.section(key);
   std::vector<std::string> kinds{"mse", "mae", "huber"};
-  if (vectors) kinds.push_back("norm");
+  if (vectors) kinds.insert(kinds.end(), {"norm", "rmse"});
   const std::string kind = section.has("kind") ? section.choice("kind", kinds) : "mse";
   if (kind == "mae") penalty.kind = PenaltyConfig::Kind::mae;
   if (kind == "norm") penalty.kind = PenaltyConfig::Kind::norm;
+  if (kind == "rmse") penalty.kind = PenaltyConfig::Kind::rmse;
   if (kind == "huber") {
     penalty.kind = PenaltyConfig::Kind::huber;
     penalty.delta = positive(section, "delta", penalty.delta);
@@ -125,10 +153,12 @@ void read_loss(YamlSection section, LossConfig& loss) {
   loss.energy = non_negative(section, "energy", loss.energy);
   loss.forces = non_negative(section, "forces", loss.forces);
   loss.stress = non_negative(section, "stress", loss.stress);
+  loss.direct_forces = non_negative(section, "direct_forces", loss.direct_forces);
+  if (section.has("energy_of")) loss.energy_per_atom = section.choice("energy_of", {"atom", "structure"}) == "atom";
   loss.energy_penalty = read_penalty(section, "energy_penalty", false);
   loss.forces_penalty = read_penalty(section, "forces_penalty", true);
   loss.stress_penalty = read_penalty(section, "stress_penalty", false);
-  if (loss.energy + loss.forces + loss.stress == 0)
+  if (loss.energy + loss.forces + loss.stress + loss.direct_forces == 0)
     section.refuse("energy", "all weights are 0: nothing would be trained");
   section.finish();
 }
@@ -214,12 +244,15 @@ Interval read_interval(YamlSection& section, const std::string& key, Interval fa
 }
 
 void read_batch(YamlSection section, TrainConfig& config) {
-  if (section.has("structures") == section.has("atoms"))
-    section.refuse("structures", "expected one of batch.structures and batch.atoms");
-  if (section.has("structures"))
-    config.batch_structures = static_cast<int>(count(section, "structures", 0, 1));
-  else
-    config.batch_atoms = static_cast<int>(count(section, "atoms", 0, 1));
+  const std::pair<const char*, int*> bounds[] = {
+      {"structures", &config.batch_structures}, {"atoms", &config.batch_atoms}, {"edges", &config.batch_edges}};
+  int stated = 0;
+  for (const auto& [key, bound] : bounds) {
+    if (!section.has(key)) continue;
+    *bound = static_cast<int>(count(section, key, 0, 1));
+    ++stated;
+  }
+  if (stated != 1) section.refuse("structures", "expected one of batch.structures, batch.atoms and batch.edges");
   section.finish();
 }
 

@@ -11,11 +11,17 @@
 
 namespace isotrope {
 
+/// A data set, or one set of the split that is stored in it.
+struct DataFile {
+  std::string file;
+  std::string split;  ///< "": all structures
+};
+
 /// What a training file says (docs/training.md explains each key). Units: Å, eV, eV/Å, eV/Å^3.
 struct DataConfig {
-  std::vector<std::string> train;
-  std::vector<std::string> validation;  ///< files; empty: a fraction of the training structures, or none
-  double validation_fraction = 0;       ///< in [0, 1); 0 and no files: no validation
+  std::vector<DataFile> train;
+  std::vector<DataFile> validation;  ///< empty: a fraction of the training structures, or none
+  double validation_fraction = 0;    ///< in [0, 1); 0 and no files: no validation
   std::uint64_t validation_seed = 0;
   bool validation_by_group = false;  ///< the fraction is made of whole groups (trajectories)
   bool split_is_stated = false;      ///< the file says by: structure or by: group
@@ -28,18 +34,23 @@ struct DataConfig {
 
   std::map<std::string, double> weights;                                        ///< factor of a config_type
   bool missing_energy = false, missing_forces = false, missing_stress = false;  ///< allowed to be masked
+
+  std::size_t memory = std::size_t{1} << 30;  ///< bytes of structures and graphs that a rank may hold
+  int workers = 1;                            ///< threads that make graphs
 };
 
-/// How a residual enters the loss: mse x^2, mae |x|, huber (quadratic within delta), norm |F_i - F_i*| of an atom
-/// (forces only).
+/// How a residual enters the loss: mse x^2, mae |x|, huber (quadratic within delta); for forces also norm
+/// |F_i - F_i*| of an atom, and rmse sqrt(mean over the atoms i of |F_i - F_i*|^2) of a structure.
 struct PenaltyConfig {
-  enum class Kind { mse, mae, huber, norm };
+  enum class Kind { mse, mae, huber, norm, rmse };
   Kind kind = Kind::mse;
   double delta = 0.01;  ///< of huber, in the unit of the residual
 };
 
 struct LossConfig {
   double energy = 1, forces = 100, stress = 0;  ///< weights of the three terms
+  double direct_forces = 0;     ///< and of direct forces beside gradient forces, in a model that has both
+  bool energy_per_atom = true;  ///< the residual of the energy is divided by the number of atoms
   PenaltyConfig energy_penalty, forces_penalty, stress_penalty;
 };
 
@@ -78,8 +89,9 @@ struct TrainConfig {
   OptimiserConfig optimiser;
   ScheduleConfig schedule;
   double ema_decay = 0;      ///< 0: none
-  int batch_structures = 0;  ///< one of the two is positive
+  int batch_structures = 0;  ///< one of the three is positive
   int batch_atoms = 0;
+  int batch_edges = 0;
   std::int64_t epochs = 0, steps = 0;  ///< 0: not a limit
   double time_limit = 0;               ///< s; 0: not a limit
   std::uint64_t seed = 0;

@@ -9,8 +9,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json files_json(const std::vector<DataFile>& files) {
+  Json json = Json::array();
+  for (const DataFile& file : files) {
+    if (file.split.empty())
+      json.push_back(file.file);
+    else
+      json.push_back(Json{{"file", file.file}, {"split", file.split}});
+  }
+  return json;
+}
+
 Json validation_json(const DataConfig& data) {
-  if (!data.validation.empty()) return data.validation;
+  if (!data.validation.empty()) return files_json(data.validation);
   if (data.validation_fraction == 0) return "none";
   Json json{{"fraction", data.validation_fraction}, {"seed", data.validation_seed}};
   if (data.split_is_stated) json["by"] = data.validation_by_group ? "group" : "structure";
@@ -32,7 +43,7 @@ Json atomic_energies_json(const DataConfig& data) {
 
 Json data_json(const DataConfig& data) {
   Json json;
-  json["train"] = data.train;
+  json["train"] = files_json(data.train);
   json["validation"] = validation_json(data);
   json["isolated_atoms"] = atomic_energies_json(data);
   json["train_on_isolated_atoms"] = data.train_on_isolated_atoms;
@@ -51,6 +62,8 @@ Json penalty_json(const PenaltyConfig& penalty) {
       return {{"kind", "mae"}};
     case PenaltyConfig::Kind::norm:
       return {{"kind", "norm"}};
+    case PenaltyConfig::Kind::rmse:
+      return {{"kind", "rmse"}};
     case PenaltyConfig::Kind::huber:
       return {{"kind", "huber"}, {"delta", penalty.delta}};
     default:
@@ -84,6 +97,13 @@ Json schedule_json(const ScheduleConfig& schedule) {
     default:
       return {{"kind", "constant"}, {"warmup_steps", warmup}};
   }
+}
+
+std::string memory_text(std::size_t bytes) {
+  const auto number = static_cast<double>(bytes);
+  if (bytes >= std::size_t{1} << 30) return fmt::format("{} GiB", number / 0x1p30);
+  if (bytes >= std::size_t{1} << 20) return fmt::format("{} MiB", number / 0x1p20);
+  return fmt::format("{} KiB", number / 0x1p10);
 }
 
 std::string interval_text(const Interval& interval) {
@@ -121,6 +141,8 @@ Json identity_json(const TrainConfig& config) {
   json["loss"] = {{"energy", loss.energy},
                   {"forces", loss.forces},
                   {"stress", loss.stress},
+                  {"direct_forces", loss.direct_forces},
+                  {"energy_of", loss.energy_per_atom ? "atom" : "structure"},
                   {"energy_penalty", penalty_json(loss.energy_penalty)},
                   {"forces_penalty", penalty_json(loss.forces_penalty)},
                   {"stress_penalty", penalty_json(loss.stress_penalty)}};
@@ -136,8 +158,10 @@ Json identity_json(const TrainConfig& config) {
   json["ema"] = {{"decay", config.ema_decay}};
   if (config.batch_structures > 0)
     json["batch"] = {{"structures", config.batch_structures}};
-  else
+  else if (config.batch_atoms > 0)
     json["batch"] = {{"atoms", config.batch_atoms}};
+  else
+    json["batch"] = {{"edges", config.batch_edges}};
   json["seed"] = config.seed;
   json["precision"] = config.precision == Precision::single_precision ? "single" : "double";
   json["validate_every"] = interval_text(config.validate_every);
@@ -146,6 +170,8 @@ Json identity_json(const TrainConfig& config) {
 
 Json to_json(const TrainConfig& config) {
   Json json = identity_json(config);
+  json["data"]["memory"] = memory_text(config.data.memory);
+  json["data"]["workers"] = config.data.workers;
   if (config.epochs > 0) json["epochs"] = config.epochs;
   if (config.steps > 0) json["steps"] = config.steps;
   if (config.time_limit > 0) json["time_limit"] = config.time_limit;

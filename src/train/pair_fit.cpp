@@ -50,52 +50,75 @@ Eigen::MatrixXd design(const Graph& graph, const BesselBasis& basis, const Unkno
   return rows;
 }
 
+/// Least squares as they add up: A^T A, A^T b, b^T b of the forces.
+struct NormalEquations {
+  Eigen::MatrixXd normal;
+  Eigen::VectorXd right;
+  double squares = 0, components = 0;
+
+  explicit NormalEquations(int unknowns)
+      : normal(Eigen::MatrixXd::Zero(unknowns, unknowns)), right(Eigen::VectorXd::Zero(unknowns)) {}
+  void add(const Batch& one, const Eigen::MatrixXd& rows, const std::vector<double>& atomic_energies);
+  void sum(const Communicator& communicator);
+};
+
+Eigen::VectorXd forces_of(const Labels& labels) {
+  Eigen::VectorXd forces(3 * static_cast<Eigen::Index>(labels.forces.size()));
+  for (std::size_t i = 0; i < labels.forces.size(); ++i)
+    for (int k = 0; k < 3; ++k) forces[3 * static_cast<Eigen::Index>(i) + k] = labels.forces[i][k];
+  return forces;
+}
+
+void NormalEquations::add(const Batch& one, const Eigen::MatrixXd& rows, const std::vector<double>& atomic_energies) {
+  if (one.labels.has_energy[0]) {
+    double energy = one.labels.energy[0];
+    for (const int s : one.graph.species) energy -= atomic_energies[s];
+    normal += rows.row(0).transpose() * rows.row(0);
+    right += energy * rows.row(0).transpose();
+  }
+  if (!one.labels.has_forces[0]) return;
+  const Eigen::VectorXd forces = forces_of(one.labels);
+  const auto force_rows = rows.bottomRows(forces.size());
+  normal += force_rows.transpose() * force_rows;
+  right += force_rows.transpose() * forces;
+  squares += forces.squaredNorm();
+  components += static_cast<double>(forces.size());
+}
+
+void NormalEquations::sum(const Communicator& communicator) {
+  communicator.sum({normal.data(), static_cast<std::size_t>(normal.size())});
+  communicator.sum({right.data(), static_cast<std::size_t>(right.size())});
+  communicator.sum({&squares, 1});
+  communicator.sum({&components, 1});
+}
+
 }  // namespace
 
-PairFit fit_pair_energy(ModelRecord& record, const std::vector<Sample>& samples) {
+PairFit fit_pair_energy(ModelRecord& record, const SampleSet& set, const LoaderOptions& options,
+                        const Communicator& communicator) {
   PairFit fit;
   if (!record.parameters.contains("pair.weight")) return fit;
   const SpeciesMap species(record.elements);
   const BesselBasis basis = basis_of(record);
   const Unknowns unknowns{static_cast<int>(record.elements.size()), basis.count};
-  Eigen::MatrixXd normal = Eigen::MatrixXd::Zero(unknowns.size(), unknowns.size());
-  Eigen::VectorXd right = Eigen::VectorXd::Zero(unknowns.size());
-  double squares = 0, components = 0;
-  for (const Sample& sample : samples) {
-    const Structure& s = sample.structure;
-    const Eigen::MatrixXd rows = design(make_graph(s, species, record.cutoff), basis, unknowns);
-    if (s.energy) {
-      double energy = *s.energy;
-      for (const int z : s.numbers) energy -= record.atomic_energies[species(z)];
-      normal += rows.row(0).transpose() * rows.row(0);
-      right += energy * rows.row(0).transpose();
-    }
-    if (s.forces.empty()) continue;
-    Eigen::VectorXd forces(3 * s.size());
-    for (int i = 0; i < s.size(); ++i) {
-      for (int k = 0; k < 3; ++k) forces[3 * i + k] = s.forces[i][k];
-    }
-    const auto force_rows = rows.bottomRows(3 * s.size());
-    normal += force_rows.transpose() * force_rows;
-    right += force_rows.transpose() * forces;
-    squares += forces.squaredNorm();
-    components += static_cast<double>(forces.size());
-  }
-  const double ridge = 1e-9 * normal.trace() / unknowns.size();
-  if (!(ridge > 0) || squares == 0) return fit;  // no edge, or no force to fit
-  const Eigen::MatrixXd damped = normal + ridge * Eigen::MatrixXd::Identity(unknowns.size(), unknowns.size());
-  const Eigen::VectorXd weights = damped.ldlt().solve(right);
+  NormalEquations equations(unknowns.size());
+  for_each_single(set, species, record.cutoff, options, [&](const Batch& one) {
+    equations.add(one, design(one.graph, basis, unknowns), record.atomic_energies);
+  });
+  equations.sum(communicator);
+  const double ridge = 1e-9 * equations.normal.trace() / unknowns.size();
+  if (!(ridge > 0) || equations.squares == 0) return fit;  // no edge, or no force to fit
+  const Eigen::MatrixXd damped = equations.normal + ridge * Eigen::MatrixXd::Identity(unknowns.size(), unknowns.size());
+  const Eigen::VectorXd weights = damped.ldlt().solve(equations.right);
 
   double remaining = 0;
-  for (const Sample& sample : samples) {
-    const Structure& s = sample.structure;
-    if (s.forces.empty()) continue;
-    const Eigen::VectorXd predicted = design(make_graph(s, species, record.cutoff), basis, unknowns) * weights;
-    for (int i = 0; i < s.size(); ++i) {
-      for (int k = 0; k < 3; ++k) remaining += std::pow(s.forces[i][k] - predicted[1 + 3 * i + k], 2);
-    }
-  }
-  fit = {true, std::sqrt(squares / components), std::sqrt(remaining / components)};
+  for_each_single(set, species, record.cutoff, options, [&](const Batch& one) {
+    if (!one.labels.has_forces[0]) return;
+    const Eigen::VectorXd forces = forces_of(one.labels);
+    remaining += (forces - (design(one.graph, basis, unknowns) * weights).tail(forces.size())).squaredNorm();
+  });
+  communicator.sum({&remaining, 1});
+  fit = {true, std::sqrt(equations.squares / equations.components), std::sqrt(remaining / equations.components)};
   // Labels that are a pair potential leave rounding: the scale of the network is then a floor, never zero.
   const double scale = std::max(fit.force_rms_after, 1e-6 * fit.force_rms_before);
   record.hyperparameters["scale"] = scale;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "train/run_record.hpp"
 
+#include <fmt/ranges.h>
+
 #include <cmath>
+#include <limits>
 
 #include "core/elements.hpp"
 #include "core/error.hpp"
 #include "core/version.hpp"
-#include "io/census.hpp"
 
 namespace isotrope {
 namespace {
@@ -29,12 +31,30 @@ std::string cell(double value) {
   return std::isnan(value) ? std::string("-") : fmt::format("{:.3f}", 1e3 * value);
 }
 
-std::string census_lines(const char* name, const std::vector<Sample>& samples) {
-  Census census;
-  for (const Sample& sample : samples) census.add(sample.structure);
-  std::string text = fmt::format("{}\n", name);
-  for (const std::string& line : census.lines()) text += "  " + line + '\n';
-  return text;
+std::string counted(const char* label, std::int64_t with, std::int64_t all) {
+  if (with == all) return fmt::format("{} all", label);
+  if (with == 0) return fmt::format("{} none", label);
+  return fmt::format("{} {} ({} missing)", label, with, all - with);
+}
+
+std::string set_lines(const char* name, const SampleSet& set, const SetStatistics& sums, const LoaderOptions& loading) {
+  std::int64_t energies = 0, forces = 0, stresses = 0;
+  int smallest = std::numeric_limits<int>::max(), largest = 0;
+  for (const SampleEntry& entry : set.entries) {
+    energies += (entry.labels & energy_bit) != 0;
+    forces += (entry.labels & forces_bit) != 0;
+    stresses += (entry.labels & stress_bit) != 0;
+    smallest = std::min(smallest, entry.atoms);
+    largest = std::max(largest, entry.atoms);
+  }
+  std::vector<std::string> elements;
+  for (const int z : sums.elements()) elements.push_back(fmt::format("{} {:.0f}", element_symbol(z), sums.atoms_of[z]));
+  return fmt::format(
+      "{}\n  structures    {} ({} to {} atoms)\n  atoms         {:.0f}: {}\n  labels        {}, {}, {}\n  loading      "
+      " {}\n",
+      name, set.size(), smallest, largest, sums.atoms, fmt::join(elements, ", "),
+      counted("energy", energies, set.size()), counted("forces", forces, set.size()),
+      counted("stress", stresses, set.size()), describe_loading(set, loading));
 }
 
 }  // namespace
@@ -59,18 +79,18 @@ std::string error_table(const RunSummary& summary) {
   return text;
 }
 
-std::string setup_report(const TrainingData& data, const std::vector<int>& elements, const AtomicEnergies& e0,
-                         const DataStatistics& statistics, const ModelRecord& record) {
-  std::string text = census_lines("training structures", data.train);
-  if (!data.validation.empty()) text += census_lines("validation structures", data.validation);
+std::string setup_report(const TrainingData& data, const SetStatistics& train, const SetStatistics& validation,
+                         const AtomicEnergies& e0, const ModelRecord& record, const LoaderOptions& loading) {
+  std::string text = set_lines("training structures", data.train, train, loading);
+  if (!data.validation.empty()) text += set_lines("validation structures", data.validation, validation, loading);
   if (!data.isolated.empty()) text += fmt::format("  {} isolated atoms in the training files\n", data.isolated.size());
   text += fmt::format("atomic reference energies (eV) from {}\n", e0.source);
-  for (std::size_t k = 0; k < elements.size(); ++k)
-    text += fmt::format("  {:<3}{:>18.6f}\n", element_symbol(elements[k]), e0.energies[k]);
+  for (std::size_t k = 0; k < e0.energies.size(); ++k)
+    text += fmt::format("  {:<3}{:>18.6f}\n", element_symbol(train.elements()[k]), e0.energies[k]);
   if (!e0.unique) text += "  the compositions do not determine them all: the solution of least norm\n";
   text += fmt::format("  energies differ from their sums by {:.4f} eV/atom (root mean square)\n", e0.residual);
   text += fmt::format("forces: root mean square {:.4f} eV/Å; {:.2f} neighbours an atom within {} Å\n",
-                      statistics.force_rms, statistics.average_neighbours, record.cutoff);
+                      train.force_rms(), train.average_neighbours(), record.cutoff);
   text += fmt::format("model: {}, {} parameters", record.architecture, record.parameters.size());
   return text;
 }

@@ -30,8 +30,9 @@ struct RunSummary {
 nlohmann::json training_record(const TrainConfig& config, const TrainingData& data, const RunSummary& summary);
 /// MAE and RMSE of energies and forces, a line a set.
 std::string error_table(const RunSummary& summary);
-/// What is known before the first step: labels, atomic reference energies, size of the model.
-std::string setup_report(const TrainingData& data, const std::vector<int>& elements, const AtomicEnergies& e0,
-                         const DataStatistics& statistics, const ModelRecord& record);
+/// What is known before the first step: labels, how structures are loaded, atomic reference energies, size of the
+/// model.
+std::string setup_report(const TrainingData& data, const SetStatistics& train, const SetStatistics& validation,
+                         const AtomicEnergies& e0, const ModelRecord& record, const LoaderOptions& loading);
 
 }  // namespace isotrope

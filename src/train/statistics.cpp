@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "train/statistics.hpp"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
 
-#include "core/elements.hpp"
 #include "core/error.hpp"
-#include "geometry/graph.hpp"
+#include "core/progress.hpp"
+#include "geometry/neighbour_list.hpp"
 
 namespace isotrope {
 namespace {
@@ -52,61 +50,112 @@ std::vector<double> from_table(const std::map<std::string, double>& table, const
   return energies;
 }
 
-/// How many atoms of each element a structure has.
-Eigen::RowVectorXd composition(const Structure& structure, const std::vector<int>& elements) {
-  Eigen::RowVectorXd counts = Eigen::RowVectorXd::Zero(static_cast<Eigen::Index>(elements.size()));
-  for (int z : structure.numbers) counts[std::lower_bound(elements.begin(), elements.end(), z) - elements.begin()] += 1;
-  return counts;
+/// What a worker makes of a block.
+struct ScannedBlock {
+  std::vector<std::pair<int, int>> edges;  ///< sample, edges
+  SetStatistics sums;
+};
+
+void add(SetStatistics& sums, const Structure& s) {
+  for (const int z : s.numbers) sums.atoms_of[z] += 1;
+  sums.atoms += s.size();
+  for (const Vec3& f : s.forces) sums.force_squares += dot(f, f);
+  sums.force_components += 3.0 * static_cast<double>(s.forces.size());
+  sums.fit.add(s);
 }
 
-void fit(const std::vector<Sample>& samples, const std::vector<int>& elements, AtomicEnergies& result) {
-  std::vector<const Structure*> labelled;
-  for (const Sample& sample : samples)
-    if (sample.structure.energy) labelled.push_back(&sample.structure);
-  require(
-      !labelled.empty(),
-      "data.isolated_atoms: least_squares needs energies, but no training structure has one; give the atomic energies "
-      "in a table");
-  const auto rows = static_cast<Eigen::Index>(labelled.size());
-  Eigen::MatrixXd counts(rows, static_cast<Eigen::Index>(elements.size()));
-  Eigen::VectorXd energies(rows);
-  for (Eigen::Index row = 0; row < rows; ++row) {
-    // Per atom, so that large structures do not dominate: the residual that is reported is the one that is minimised.
-    const double atoms = labelled[row]->size();
-    counts.row(row) = composition(*labelled[row], elements) / atoms;
-    energies[row] = *labelled[row]->energy / atoms;
-  }
-  const Eigen::CompleteOrthogonalDecomposition<Eigen::MatrixXd> decomposition(counts);
-  const Eigen::VectorXd solution = decomposition.solve(energies);
-  result.energies.assign(solution.begin(), solution.end());
-  result.unique = decomposition.rank() == counts.cols();
+void check_known(const Sample& sample, const std::vector<int>& known) {
+  if (known.empty()) return;
+  for (const int z : sample.structure.numbers)
+    if (!std::binary_search(known.begin(), known.end(), z))
+      fail("{}: a validation structure has {}, which no training structure has", sample.where(), element_symbol(z));
 }
 
-double residual_rms(const std::vector<Sample>& samples, const std::vector<int>& elements,
-                    const std::vector<double>& energies) {
-  const Eigen::Map<const Eigen::VectorXd> e0(energies.data(), static_cast<Eigen::Index>(energies.size()));
-  double sum = 0, count = 0;
-  for (const Sample& sample : samples) {
-    const Structure& s = sample.structure;
-    if (!s.energy) continue;
-    const double error = (*s.energy - composition(s, elements).dot(e0)) / s.size();
-    sum += error * error;
-    count += 1;
+ScannedBlock scan_block(const std::vector<int>& indices, const std::vector<Sample>& samples, double cutoff,
+                        const std::vector<int>& known) {
+  ScannedBlock block;
+  for (std::size_t k = 0; k < samples.size(); ++k) {
+    check_known(samples[k], known);
+    add(block.sums, samples[k].structure);
+    try {
+      const NeighbourList list = build_neighbour_list(samples[k].structure, cutoff);
+      block.edges.emplace_back(indices[k], static_cast<int>(list.neighbour.size()));
+    } catch (const Error& error) {
+      fail("{}: {}", samples[k].where(), error.what());
+    }
   }
-  return count > 0 ? std::sqrt(sum / count) : std::nan("");
+  return block;
+}
+
+/// Every rank counted the edges of some samples; 0 in the others.
+void share_edges(SampleSet& set, const Communicator& communicator) {
+  constexpr std::size_t at_once = 1 << 20;
+  std::vector<double> edges;
+  for (std::size_t begin = 0; communicator.ranks() > 1 && begin < set.entries.size(); begin += at_once) {
+    const std::size_t end = std::min(begin + at_once, set.entries.size());
+    edges.clear();
+    for (std::size_t i = begin; i < end; ++i) edges.push_back(set.entries[i].edges);
+    communicator.sum(edges);
+    for (std::size_t i = begin; i < end; ++i) set.entries[i].edges = static_cast<int>(edges[i - begin]);
+  }
+}
+
+void share_sums(SetStatistics& sums, const Communicator& communicator) {
+  communicator.sum(sums.atoms_of);
+  for (double* sum : {&sums.atoms, &sums.force_squares, &sums.force_components}) communicator.sum({sum, 1});
+  sums.fit.join(communicator);
 }
 
 }  // namespace
 
-std::vector<int> elements_of(const std::vector<Sample>& samples) {
-  std::set<int> elements;
-  for (const Sample& sample : samples)
-    elements.insert(sample.structure.numbers.begin(), sample.structure.numbers.end());
-  return {elements.begin(), elements.end()};
+std::vector<int> SetStatistics::elements() const {
+  std::vector<int> elements;
+  for (int z = 1; z <= number_of_elements; ++z)
+    if (atoms_of[z] > 0) elements.push_back(z);
+  return elements;
 }
 
-AtomicEnergies find_atomic_energies(const DataConfig& config, const TrainingData& data,
-                                    const std::vector<int>& elements) {
+double SetStatistics::force_rms() const {
+  return force_squares > 0 ? std::sqrt(force_squares / force_components) : 1.0;
+}
+
+double SetStatistics::average_neighbours() const {
+  return edges > 0 ? edges / atoms : 1.0;
+}
+
+SetStatistics scan(SampleSet& set, double cutoff, const LoaderOptions& options, const Communicator& communicator,
+                   const std::vector<int>& known) {
+  SetStatistics total;
+  for (SampleEntry& entry : set.entries) entry.edges = 0;
+  const EpochPlanner planner(set.entries, {}, window_of(options));
+  const auto plan = std::make_shared<const EpochPlan>(planner.blocks_of(communicator.rank(), communicator.ranks()));
+  Progress progress("reading the data");
+  {
+    SampleStream stream(set, planner, {0, 1, options.workers},
+                        [&](const std::vector<int>& indices, std::vector<Sample> samples) {
+                          return std::any(scan_block(indices, samples, cutoff, known));
+                        });
+    stream.append(plan);
+    for (int k = 0; k < plan->batches(); ++k) {
+      const auto block = std::any_cast<ScannedBlock>(stream.next());
+      for (const auto& [sample, edges] : block.edges) set.entries[sample].edges = edges;
+      for (int z = 0; z <= number_of_elements; ++z) total.atoms_of[z] += block.sums.atoms_of[z];
+      total.atoms += block.sums.atoms;
+      total.force_squares += block.sums.force_squares;
+      total.force_components += block.sums.force_components;
+      total.fit.add(block.sums.fit);
+      if (progress.due())
+        progress.update((k + 1.0) / plan->batches(), fmt::format("{} of {} blocks", k + 1, plan->batches()));
+    }
+  }
+  share_edges(set, communicator);
+  share_sums(total, communicator);
+  for (const SampleEntry& entry : set.entries) total.edges += entry.edges;
+  return total;
+}
+
+AtomicEnergies find_atomic_energies(const DataConfig& config, const TrainingData& data, const SetStatistics& train) {
+  const std::vector<int> elements = train.elements();
   AtomicEnergies result;
   switch (config.atomic_energies) {
     case DataConfig::AtomicEnergies::file:
@@ -121,32 +170,19 @@ AtomicEnergies find_atomic_energies(const DataConfig& config, const TrainingData
       result.source = "the table of the configuration";
       result.energies = from_table(config.e0_table, elements);
       break;
-    case DataConfig::AtomicEnergies::least_squares:
+    case DataConfig::AtomicEnergies::least_squares: {
+      require(train.fit.structures() > 0,
+              "data.isolated_atoms: least_squares needs energies, but no training structure has one; give the atomic "
+              "energies in a table");
+      CompositionFit::Solution solution = train.fit.solve(elements);
       result.source = "least squares over the training structures";
-      fit(data.train, elements, result);
+      result.energies = std::move(solution.energies);
+      result.unique = solution.unique;
       break;
+    }
   }
-  result.residual = residual_rms(data.train, elements, result.energies);
+  result.residual = train.fit.residual(elements, result.energies);
   return result;
-}
-
-double force_rms(const std::vector<Sample>& samples) {
-  double sum = 0, count = 0;
-  for (const Sample& sample : samples) {
-    for (const Vec3& f : sample.structure.forces) sum += dot(f, f);
-    count += 3.0 * static_cast<double>(sample.structure.forces.size());
-  }
-  return sum > 0 ? std::sqrt(sum / count) : 1.0;
-}
-
-double average_neighbours(const std::vector<Sample>& samples, double cutoff) {
-  const SpeciesMap species(elements_of(samples));
-  double edges = 0, atoms = 0;
-  for (const Sample& sample : samples) {
-    edges += static_cast<double>(make_graph(sample.structure, species, cutoff).edges());
-    atoms += sample.structure.size();
-  }
-  return edges > 0 ? edges / atoms : 1.0;
 }
 
 }  // namespace isotrope

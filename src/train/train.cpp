@@ -30,14 +30,6 @@ void check_output(const TrainConfig& config, const RunOptions& options) {
           checkpoint);
 }
 
-void check_elements(const TrainingData& data, const std::vector<int>& elements) {
-  const SpeciesMap known(elements);
-  for (const Sample& sample : data.validation)
-    for (int z : sample.structure.numbers)
-      require(known.find(z) >= 0, "{}: a validation structure has {}, which no training structure has", sample.where(),
-              element_symbol(z));
-}
-
 double cutoff_of(const TrainConfig& config) {
   const auto entry = config.model.find("cutoff");
   require(entry != config.model.end() && entry->is_number() && entry->get<double>() > 0,
@@ -54,32 +46,33 @@ std::string curve_path(const TrainConfig& config) {
   return sibling(config.output, ".log.csv");
 }
 
-TrainingOutcome train(const TrainConfig& config, const RunOptions& options, const Communicator& communicator,
-                      const ModelFactory& models) {
-  return train(config, options, communicator, models, load_training_data(config.data, config.loss));
+LoaderOptions loader_options(const TrainConfig& config, const Communicator& communicator) {
+  return {config.data.memory, config.data.workers, communicator.rank(), communicator.ranks()};
 }
 
 TrainingOutcome train(const TrainConfig& config, const RunOptions& options, const Communicator& communicator,
-                      const ModelFactory& models, const TrainingData& data) {
+                      const ModelFactory& models, const OpenSource& open) {
   if (!options.dry_run) check_output(config, options);
-  DataStatistics statistics;
-  statistics.elements = elements_of(data.train);
-  check_elements(data, statistics.elements);
-  const AtomicEnergies e0 = find_atomic_energies(config.data, data, statistics.elements);
-  statistics.atomic_energies = e0.energies;
-  statistics.force_rms = force_rms(data.train);
-  statistics.average_neighbours = average_neighbours(data.train, cutoff_of(config));
+  const double cutoff = cutoff_of(config);
+  LoaderOptions loading = loader_options(config, communicator);
+  loading.may_cache = options.may_cache;
+  TrainingData data = find_training_data(config.data, config.loss, open);
+  check_contents(data, communicator.rank(), communicator.ranks());
+  const SetStatistics sums = scan(data.train, cutoff, loading, communicator);
+  const SetStatistics validation = scan(data.validation, cutoff, loading, communicator, sums.elements());
+  const AtomicEnergies e0 = find_atomic_energies(config.data, data, sums);
+  const DataStatistics statistics{sums.elements(), e0.energies, sums.average_neighbours(), sums.force_rms()};
   ModelRecord record = models.create(config.model, statistics, config.seed);
-  const PairFit pair = fit_pair_energy(record, data.train);
+  const PairFit pair = fit_pair_energy(record, data.train, loading, communicator);
   if (pair.fitted) {
     log().info("pair potential fitted: forces of {:.3f} eV/Å leave {:.3f} eV/Å to the network", pair.force_rms_before,
                pair.force_rms_after);
   }
-  log().info("{}", setup_report(data, statistics.elements, e0, statistics, record));
+  log().info("{}", setup_report(data, sums, validation, e0, record, loading));
   if (options.dry_run) return {{}, record};
 
   communicator.barrier();  // the root writes the checkpoint whose absence every rank has just checked
-  Trainer trainer(config, communicator, models, data, record);
+  Trainer trainer(config, communicator, models, data, record, loading);
   if (options.resume) trainer.restore(checkpoint_path(config));
   trainer.run();
   TrainingOutcome outcome{trainer.state(), trainer.finish(options.command)};

@@ -31,26 +31,33 @@ class InterruptGuard {
 };
 
 BatchSize batch_size(const TrainConfig& config) {
-  return {config.batch_structures, config.batch_atoms};
+  return {config.batch_structures, config.batch_atoms, config.batch_edges};
+}
+
+/// The order of structures belongs to what a resumed run must share, where memory decides about it.
+RunIdentity identity_of(const TrainConfig& config, const TrainingData& data, const BatchLoader& loader) {
+  RunIdentity identity{identity_json(config), data.hashes};
+  if (loader.order_depends_on_memory()) identity.config["data"]["memory"] = to_json(config)["data"]["memory"];
+  return identity;
 }
 
 }  // namespace
 
 Trainer::Trainer(const TrainConfig& config, const Communicator& communicator, const ModelFactory& models,
-                 const TrainingData& data, const ModelRecord& record)
+                 const TrainingData& data, const ModelRecord& record, const LoaderOptions& loading)
     : config_(config),
       communicator_(communicator),
       data_(data),
       record_(record),
       potential_(models.make(record, config.precision)),
       species_(record.elements),
-      loader_(data.train, species_, record.cutoff),
-      validation_loader_(data.validation, species_, record.cutoff),
+      loader_(data.train, species_, record.cutoff, batch_size(config), loading),
+      validation_loader_(data.validation, species_, record.cutoff, batch_size(config), loading),
       pass_(*potential_, config.loss),
       optimiser_(config.optimiser, record.parameters.size()),
       average_(config.ema_decay, record.parameters.values()),
       schedule_(config.schedule, config.optimiser.learning_rate),
-      identity_{identity_json(config), data.hashes} {
+      identity_(identity_of(config, data, loader_)) {
   state_.parameters = record.parameters.values();
 }
 
@@ -67,30 +74,33 @@ void Trainer::restore(const std::string& checkpoint) {
 void Trainer::run() {
   InterruptGuard guard;
   log_ = std::make_unique<RunLog>(curve_path(config_), state_.step, !communicator_.root());
-  plan_present_epoch();
+  plan_ = plan_epoch(state_.epoch);
+  loader_.start(plan_, static_cast<int>(state_.batch));
+  announce_next_epoch();
   while (!reached_limit()) {
-    step(plan_[state_.batch]);
+    step(plan_->batch(static_cast<int>(state_.batch)));
     advance();
     if (is_due(config_.validate_every)) validate();
     if (is_due(config_.checkpoint_every)) save();
   }
+  loader_.stop();
   save();
   log_.reset();
 }
 
-void Trainer::plan_present_epoch() {
-  plan_ = plan_epoch(loader_.sizes(), batch_size(config_), config_.seed, state_.epoch);
+/// What is read next follows without a pause.
+void Trainer::announce_next_epoch() {
+  next_plan_.reset();
+  if (config_.epochs > 0 && state_.epoch + 1 >= config_.epochs) return;
+  next_plan_ = plan_epoch(state_.epoch + 1);
+  loader_.follow_with(next_plan_);
 }
 
 /// One step of the optimiser on a batch that all ranks share.
-void Trainer::step(const Indices& batch) {
+void Trainer::step(std::span<const int> batch) {
   LossCounts counts;
-  for (int i : batch) counts += loss_counts(data_.train[i]);
-  const auto share = [&](const Indices& all) {
-    return share_of(all, loader_.sizes(), communicator_.rank(), communicator_.ranks());
-  };
-  const Batch mine = loader_.load(share(batch));
-  if (state_.batch + 1 < static_cast<std::int64_t>(plan_.size())) loader_.prefetch(share(plan_[state_.batch + 1]));
+  for (const int i : batch) counts += data_.train.counts(i);
+  const Batch mine = loader_.next();
 
   const std::size_t n = state_.parameters.size();
   buffer_.assign(n + 3, 0.0);
@@ -109,7 +119,7 @@ void Trainer::step(const Indices& batch) {
   require(std::isfinite(loss) && std::isfinite(norm),
           "the loss or its gradient is not finite at step {} (epoch {}): lower optimiser.learning_rate, set "
           "optimiser.gradient_clip, or look for a wrong structure near {}",
-          state_.step + 1, state_.epoch + 1, data_.train[batch.front()].where());
+          state_.step + 1, state_.epoch + 1, data_.train.where(batch.front()));
   optimiser_.step(state_.parameters, gradient, schedule_.learning_rate(position()));
   average_.update(state_.parameters);
   potential_->set_parameters(state_.parameters);
@@ -121,10 +131,13 @@ void Trainer::step(const Indices& batch) {
 void Trainer::advance() {
   ++state_.step;
   ++state_.loss_steps;
-  if (++state_.batch == static_cast<std::int64_t>(plan_.size())) {
+  if (++state_.batch == plan_->batches()) {
     ++state_.epoch;
     state_.batch = 0;
-    plan_present_epoch();
+    if (next_plan_) {
+      plan_ = next_plan_;
+      announce_next_epoch();
+    }
   }
   log_->tick(fraction_done(), state_.step, state_.loss_sum / static_cast<double>(state_.loss_steps));
 }
@@ -141,16 +154,16 @@ bool Trainer::reached_limit() const {
          (config_.time_limit > 0 && seconds_agreed_ >= config_.time_limit);
 }
 
-Trainer::Measured Trainer::measure(const std::vector<double>& parameters, BatchLoader& loader,
-                                   const std::vector<Sample>& samples) {
+Trainer::Measured Trainer::measure(const std::vector<double>& parameters, BatchLoader& loader, const SampleSet& set) {
   LossCounts counts;
-  for (const Sample& sample : samples) counts += loss_counts(sample);
+  for (int i = 0; i < set.size(); ++i) counts += set.counts(i);
   potential_->set_parameters(parameters);
   Measured measured;
-  for (const Indices& batch : plan_in_order(loader.sizes(), batch_size(config_))) {
-    const Batch mine = loader.load(share_of(batch, loader.sizes(), communicator_.rank(), communicator_.ranks()));
-    measured.loss += pass_.measure(mine, counts, measured.errors).total();
-  }
+  const BatchLoader::Plan plan = loader.in_order();
+  loader.start(plan);
+  for (int batch = 0; batch < plan->batches(); ++batch)
+    measured.loss += pass_.measure(loader.next(), counts, measured.errors).total();
+  loader.stop();
   potential_->set_parameters(state_.parameters);
   communicator_.sum({&measured.loss, 1});
   communicator_.sum(measured.errors.values());
@@ -206,9 +219,8 @@ ModelRecord Trainer::finish(const std::string& command) {
   const Measured train = measure(kept, loader_, data_.train);
   record_.parameters.values() = kept;
   RunSummary summary{command, communicator_.ranks(), state_.epoch, state_.step, kept_step, seconds(), {}};
-  summary.errors.push_back({"train", static_cast<int>(data_.train.size()), train.errors});
-  if (!data_.validation.empty())
-    summary.errors.push_back({"validation", static_cast<int>(data_.validation.size()), validation.errors});
+  summary.errors.push_back({"train", data_.train.size(), train.errors});
+  if (!data_.validation.empty()) summary.errors.push_back({"validation", data_.validation.size(), validation.errors});
   log().info("kept the weights of step {} of {}:\n{}", kept_step, state_.step, error_table(summary));
   record_.training = training_record(config_, data_, summary);
   return record_;
@@ -219,7 +231,7 @@ double Trainer::seconds() const {
 }
 
 RunPosition Trainer::position() const {
-  const double within = static_cast<double>(state_.batch) / static_cast<double>(plan_.size());
+  const double within = static_cast<double>(state_.batch) / plan_->batches();
   return {state_.step, static_cast<double>(state_.epoch) + within, seconds_agreed_};
 }
 

@@ -10,7 +10,6 @@
 #include "train/loss_pass.hpp"
 #include "train/run_log.hpp"
 #include "train/statistics.hpp"
-#include "train/training_data.hpp"
 
 namespace isotrope {
 
@@ -24,6 +23,7 @@ struct RunOptions {
   bool resume = false;
   bool dry_run = false;
   bool overwrite = false;  ///< start afresh although there is a checkpoint
+  bool may_cache = true;   ///< off: stream structures although their graphs would fit into memory
   std::string command;     ///< for the training record
 };
 
@@ -39,16 +39,15 @@ std::string curve_path(const TrainConfig& config);
 
 /// The whole of training. Every rank calls it.
 TrainingOutcome train(const TrainConfig& config, const RunOptions& options, const Communicator& communicator,
-                      const ModelFactory& models);
-/// The same with data in memory.
-TrainingOutcome train(const TrainConfig& config, const RunOptions& options, const Communicator& communicator,
-                      const ModelFactory& models, const TrainingData& data);
+                      const ModelFactory& models, const OpenSource& open = open_source);
+/// What the loader of a rank may use.
+LoaderOptions loader_options(const TrainConfig& config, const Communicator& communicator);
 
 /// The loop: steps, validations, checkpoints.
 class Trainer {
  public:
   Trainer(const TrainConfig& config, const Communicator& communicator, const ModelFactory& models,
-          const TrainingData& data, const ModelRecord& record);
+          const TrainingData& data, const ModelRecord& record, const LoaderOptions& loading);
 
   void restore(const std::string& checkpoint);
   void run();
@@ -62,10 +61,11 @@ class Trainer {
     ErrorSums errors;
   };
 
-  void plan_present_epoch();
-  void step(const Indices& batch);
+  void announce_next_epoch();
+  BatchLoader::Plan plan_epoch(std::int64_t epoch) const { return loader_.shuffled(config_.seed, epoch); }
+  void step(std::span<const int> batch);
   void advance();
-  Measured measure(const std::vector<double>& parameters, BatchLoader& loader, const std::vector<Sample>& samples);
+  Measured measure(const std::vector<double>& parameters, BatchLoader& loader, const SampleSet& set);
   void validate();
   void save();
   bool is_due(const Interval& interval) const;
@@ -87,8 +87,8 @@ class Trainer {
   Schedule schedule_;
   RunIdentity identity_;
   TrainingState state_;
-  std::vector<Indices> plan_;   ///< batches of the present epoch
-  std::vector<double> buffer_;  ///< what one step sums over ranks: gradient, then loss, clock, stop
+  BatchLoader::Plan plan_, next_plan_;  ///< batches of the present epoch and of the next one, which is none at the end
+  std::vector<double> buffer_;          ///< what one step sums over ranks: gradient, then loss, clock, stop
   std::unique_ptr<RunLog> log_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   double seconds_before_ = 0;  ///< of earlier parts of the run

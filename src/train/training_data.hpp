@@ -4,48 +4,27 @@
 #include <string>
 #include <vector>
 
-#include "geometry/structure.hpp"
 #include "train/config.hpp"
-#include "train/loss.hpp"
+#include "train/sample_set.hpp"
 
 namespace isotrope {
 
-/// A structure of a named file; messages say "FILE: structure 12".
-struct Sample {
-  Structure structure;
-  std::string file;
-  int index = 0;      ///< in the file, from 0
-  double weight = 1;  ///< of the structure times that of its config_type
-  std::string where() const;
-};
-
-/// The structures of one file, as they were read.
-struct SourceFile {
-  std::string name;
-  std::string hash;
-  std::vector<Structure> structures;
-};
-
 struct TrainingData {
-  std::vector<Sample> train, validation;
+  SampleSet train, validation;
   std::vector<Sample> isolated;    ///< single atoms that the training files hold; not in `train` unless asked
   std::vector<Sample> references;  ///< those of data.isolated_atoms
   nlohmann::ordered_json hashes;   ///< file -> content hash, in the order of the configuration
 };
 
-/// Reads the files, takes isolated atoms out, splits, and checks every label that the loss needs. Throws for an empty
-/// set, for NaN, for labels that are missing without data.allow_missing, for a stress of a structure that is not
-/// periodic in three directions.
-TrainingData load_training_data(const DataConfig& data, const LossConfig& loss);
-/// The same from structures in memory.
-TrainingData make_training_data(const DataConfig& data, const LossConfig& loss, std::vector<SourceFile> train,
-                                std::vector<SourceFile> validation, std::vector<SourceFile> references);
+/// How a named file is opened: data sets, or what a test holds in memory.
+using OpenSource = std::function<std::shared_ptr<const StructureSource>(const std::string& path)>;
 
-/// An atom alone, without periodic images.
-bool is_isolated_atom(const Structure& structure);
+/// Finds the structures of the files, or of one set of their split, without reading them: takes isolated atoms out,
+/// splits, and asks for every label that the loss needs. Throws for an empty set, for a set that the file does not
+/// have, for labels that are missing without data.allow_missing.
+TrainingData find_training_data(const DataConfig& data, const LossConfig& loss, const OpenSource& open = open_source);
 
-/// The labels of a few samples, one after the other.
-Labels collect_labels(const std::vector<const Sample*>& samples);
-LossCounts loss_counts(const Sample& sample);
+/// Compares every file with its hash, which reads it once; the ranks share the files.
+void check_contents(const TrainingData& data, int rank, int ranks);
 
 }  // namespace isotrope

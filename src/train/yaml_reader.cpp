@@ -145,6 +145,18 @@ YamlSection YamlSection::section(const std::string& key) {
   return {node_[key], file_, name_of(key)};
 }
 
+std::vector<YamlSection> YamlSection::items(const std::string& key) {
+  const YAML::Node value = at(key);
+  if (!value.IsSequence()) return {{value, file_, name_of(key)}};
+  std::vector<YamlSection> items;
+  for (const auto& item : value) items.emplace_back(item, file_, name_of(key));
+  return items;
+}
+
+std::optional<std::string> YamlSection::text() const {
+  return node_.IsScalar() ? std::optional(node_.Scalar()) : std::nullopt;
+}
+
 nlohmann::json YamlSection::json(const std::string& key) {
   return to_json(at(key));
 }

@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ class YamlSection {
   std::string choice(const std::string& key, const std::vector<std::string>& allowed);
   /// A sub-section; empty where the key is absent.
   YamlSection section(const std::string& key);
+  /// The items of a list, or the value itself where it is no list: each a section, or a text().
+  std::vector<YamlSection> items(const std::string& key);
+  std::optional<std::string> text() const;  ///< where this is no map but a single value
   /// The value as JSON: numbers, booleans and texts as they are written, lists and maps.
   nlohmann::json json(const std::string& key);
   std::vector<std::string> keys() const;

@@ -19,6 +19,21 @@ class TestBenchmark(CommandLineTest):
         self.assertLessEqual(result["train_step_microseconds_per_atom"], result["median_train_step_microseconds_per_atom"])
         self.assertGreater(result["peak_memory_bytes"], 1 << 20)
 
+    def test_loader(self):
+        result = self.json_of("benchmark", MODEL, DATA, "--repeats", 1, "--train", "--loader", "--memory", 1, "--workers", 2, "--json")
+        loader = result["loader"]
+        self.assertEqual(loader["structures"], 281 - 32)  # the clock starts with the first batch
+        self.assertEqual(loader["atoms_per_structure"], 9)
+        self.assertEqual(loader["neighbours_per_atom"], 8)
+        for key in ("structures_per_second", "processor_microseconds_per_structure", "times_training_step", "seconds_to_first_batch"):
+            self.assertGreater(loader[key], 0, key)
+        self.assertGreater(min(loader["resident_memory_bytes"]), 1 << 20)
+        text = self.run_isotrope("benchmark", MODEL, DATA, "--repeats", 1, "--loader").stdout
+        self.assertRegex(text, r"loader, 1 worker: \d+ structures/s of 9.0 atoms with 8.0 neighbours \(249 in ")
+        self.write("water.xyz", "3\nenergy=-2079\nO 0 0 0\nH 0 0.8 0.5\nH 0 -0.8 0.5\n")
+        self.assert_error("water.xyz: --loader needs a data set; make one with isotrope convert", "benchmark", MODEL, "water.xyz",
+                          "--repeats", 1, "--loader")
+
     def test_table(self):
         text = self.run_isotrope("benchmark", MODEL, DATA, "--repeats", 1, "--atoms", 9).stdout
         self.assertIn("1 structures of ", text)

@@ -67,7 +67,7 @@ class TestConvert(CommandLineTest):
         self.write("water.dat", WATER.format(energy="energy"))
         self.run_isotrope("convert", "water.dat", "water.dat", "--format", "extxyz", "-o", "data.h5")
         self.assertEqual(self.json_of("info", "data.h5", "--json")["structures"], 2)
-        self.assert_error("water.dat: the format cannot be told from the name: say --format (extxyz, isotrope, omol25, pubchemqcr)",
+        self.assert_error("water.dat: the format cannot be told from the name: say --format (extxyz, isotrope, omol25, pubchemqcr, deepmd, spice, ani, shards)",
                           "convert", "water.dat", "-o", "x.h5")
 
     def test_labels_in_other_spellings(self):
@@ -91,7 +91,7 @@ class TestConvert(CommandLineTest):
         self.write("water.xyz", WATER.format(energy="energy"))
         self.assert_error("cannot write none/data.h5: the folder none does not exist",
                           "convert", "water.xyz", "-o", "none/data.h5")
-        self.assert_error("data.json: expected an output that ends in .h5 (a data set) or .xyz (extended xyz)",
+        self.assert_error("data.json: expected an output that ends in .h5 (a data set), .shards (in several files) or .xyz (extended xyz)",
                           "convert", "water.xyz", "-o", "data.json")
         self.assert_error("--stress-sign: expected 'tension' or 'compression' (which of them is positive), found '-'",
                           "convert", "water.xyz", "-o", "data.h5", "--stress-sign", "-")
@@ -126,6 +126,63 @@ class TestConvert(CommandLineTest):
         total = self.run_isotrope("convert", steps, "-o", "all.h5", "--stage", "hf") and self.json_of("info", "all.h5", "--json")
         self.assertEqual(info["structures"] + len(lines), total["structures"])
         self.assertEqual(info["provenance"]["rejected"], len(lines))
+
+    def test_deepmd_spice_and_ani(self):
+        cases = [("deepmd", FORMATS / "deepmd/", ()), ("spice", FORMATS / "spice.h5", ("--format", "spice", "--charge-key", "smiles")),
+                 ("ani1x", FORMATS / "ani1x.h5", ("--format", "ani", "--part", "2"))]
+        for name, path, options in cases:
+            self.run_isotrope("convert", path, "-o", "a.h5", "--level", "L", *options)
+            with h5py.File(self.folder / "a.h5") as found, h5py.File(FORMATS / f"expected_{name}.h5") as expected:
+                for member in ("offsets", "numbers", "positions", "forces", "energy", "cell", "periodic"):
+                    np.testing.assert_array_equal(found[member], expected[member], err_msg=f"{name} {member}")
+                names = found["group_names"].asstr()[:]
+                self.assertEqual([names[i] for i in found["group"]], list(expected["group"].asstr()))
+        with h5py.File(self.folder / "x.h5", "w") as file:
+            group = file.create_group("h2")
+            group["atomic_numbers"], group["conformations"] = [1, 1], np.zeros((1, 2, 3))
+            group["conformations"].attrs["units"] = "nanometer"
+        self.assert_error("x.h5:/h2/conformations: expected units of bohr or angstrom, found 'nanometer'",
+                          "convert", "x.h5", "--format", "spice", "-o", "y.h5")
+        with h5py.File(self.folder / "x.h5", "r+") as file:
+            file["h2/conformations"][0, 1, 2] = 1.4
+            file["h2/conformations"].attrs["units"] = "angstrom"
+            file["h2/dft_total_energy"] = [-31.5]
+            file["h2/dft_total_energy"].attrs["units"] = np.bytes_("eV")
+        self.run_isotrope("convert", "x.h5", "--format", "spice", "-o", "y.h5")
+        with h5py.File(self.folder / "y.h5") as file:
+            self.assertEqual((file["positions"][1, 2], file["energy"][0]), (1.4, -31.5))
+        self.assert_error("cannot open folder: it is a folder", "convert", self.made_folder(), "--format", "extxyz", "-o", "y.h5")
+
+    def made_folder(self):
+        (self.folder / "folder").mkdir()
+        return "folder"
+
+    def test_shards(self):
+        source = SOURCE / "data/ethanol_test.h5"
+        done = self.run_isotrope("convert", source, "-o", "set.shards", "--shard", "100", "--level", "L")
+        self.assertIn("structures    281", done.stdout)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
+                         ["set-00000.h5", "set-00001.h5", "set-00002.h5", "set.shards"])
+        info = self.json_of("info", "set.shards", "--check", "--json")
+        self.assertEqual((info["structures"], info["groups"]), (281, {"300K": 150, "600K": 90, "1000K": 41}))
+        self.assertEqual(self.json_of("info", "set-00002.h5", "--json")["structures"], 81)
+        self.run_isotrope("convert", "set.shards", "-o", "one.h5", "--level", "L")
+        self.assertEqual(self.json_of("info", "one.h5", "--json")["content_hash"],
+                         self.json_of("info", source, "--json")["content_hash"])
+        model = SOURCE / "potentials/ethanol_b3lyp.h5"
+        errors = [self.json_of("evaluate", model, data, "--json") for data in ("set.shards", "one.h5")]
+        self.assertEqual(errors[0]["force_rmse_ev_per_angstrom"], errors[1]["force_rmse_ev_per_angstrom"])
+        self.run_isotrope("info", "set.shards", "--report", "out")
+        self.assert_error("x.h5: --shard needs an output that ends in .shards", "convert", source, "-o", "x.h5", "--shard", "10")
+        (self.folder / "set-00001.h5").unlink()
+        self.assert_error("set.shards: the shard set-00001.h5 is missing", "info", "set.shards")
+
+    def test_rejections_are_in_the_census(self):
+        self.write("water.xyz", 2 * WATER.format(energy="energy") + 3 * WATER.format(energy="energy").replace("-0.25", "nan"))
+        done = self.run_isotrope("convert", "water.xyz", "-o", "data.h5", "--on-error", "skip")
+        self.assertIn("rejected      3 entries, see data.h5.rejected.log\n  3 times  water.xyz: frame 2 (line 12): NaN or infinity in "
+                      "the forces of atom 1\n", done.stdout)
+        self.assertIn("  3 times  water.xyz: frame 2", self.run_isotrope("info", "data.h5", "--check").stdout)
 
     def test_duplicates(self):
         self.write("water.xyz", 3 * WATER.format(energy="energy"))
@@ -187,18 +244,51 @@ class TestConvert(CommandLineTest):
         self.assertEqual(whole["content_hash"], resumed["content_hash"])
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["data.h5", "whole.h5"])
 
-    def test_full_disk(self):
-        """Writes beyond 20 kB fail, as on a full disk."""
-        def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-
-        done = subprocess.run([ISOTROPE, "convert", *[FORMATS / "rows.aselmdb"] * 5, "-o", "data.h5"], cwd=self.folder, capture_output=True,
-                              text=True, preexec_fn=limit, restore_signals=False)
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("isotrope: error: ", done.stderr)
-        self.assertIn("disk full", done.stderr)
+    def test_killed_in_its_only_part(self):
+        """What a killed run leaves is cleared away by the next."""
+        source = FORMATS / "rows.aselmdb"
+        self.run_isotrope("convert", source, "-o", "whole.h5")
+        # Writing beyond the limit ends the program by a signal that it does not catch, in the middle of its only part.
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))  # noqa: E731
+        killed = subprocess.run([ISOTROPE, "convert", source, "-o", "data.h5"], cwd=self.folder, capture_output=True, preexec_fn=limit)
+        self.assertEqual(killed.returncode, -signal.SIGXFSZ)
         self.assertFalse((self.folder / "data.h5").exists())
+        self.assertTrue(any("tmp" in path.name for path in (self.folder / "data.h5.parts").iterdir()))
+        self.run_isotrope("convert", source, "-o", "data.h5")
+        whole, again = (self.json_of("info", name, "--json") for name in ("whole.h5", "data.h5"))
+        self.assertEqual(whole["content_hash"], again["content_hash"])
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["data.h5", "whole.h5"])
+
+    def test_full_disk(self):
+        """Writes beyond a limit fail, as on a full disk: in the only part, in one of several, and when they are joined."""
+        def limited(bytes_of_a_file):
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_of_a_file, bytes_of_a_file))
+
+        sources = [FORMATS / "rows.aselmdb"] * 5
+        for inputs, options, limit, kept in [(sources[:1], [], 20000, False), (sources, [], 20000, False), (sources, ["--part", "4"], 90000, True)]:
+            self.run_isotrope("convert", *inputs, "-o", "whole.h5", *options)
+            command = [ISOTROPE, "convert", *inputs, "-o", "data.h5", *options]
+            done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, preexec_fn=lambda: limited(limit),
+                                  restore_signals=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertRegex(done.stderr.splitlines()[-1], r"isotrope: error: .*disk full")
+            self.assertFalse((self.folder / "data.h5").exists())
+            self.assertEqual((self.folder / "data.h5.parts").exists(), kept)
+            done = self.run_isotrope(*command[1:])  # now there is room
+            self.assertEqual("going on with data.h5.parts" in done.stderr, kept)
+            whole, again = (self.json_of("info", name, "--json") for name in ("whole.h5", "data.h5"))
+            self.assertEqual(whole["content_hash"], again["content_hash"])
+            (self.folder / "data.h5").unlink()
+
+    def test_numbers_through_extended_xyz(self):
+        """Text with all digits: the same bits there and back, labels and all."""
+        for source, options in [("rows.aselmdb", ["--group", "{data_id}"]), ("steps.lmdb", ["--stage", "hf"])]:
+            self.run_isotrope("convert", FORMATS / source, "-o", "first.h5", *options)
+            self.run_isotrope("convert", "first.h5", "-o", "text.xyz")
+            self.run_isotrope("convert", "text.xyz", "-o", "second.h5", "--group", "{group}")
+            first, second = (self.json_of("info", name, "--json") for name in ("first.h5", "second.h5"))
+            self.assertEqual(first["content_hash"], second["content_hash"])
 
     def test_split_and_error_options(self):
         self.write("water.xyz", WATER.format(energy="energy"))

@@ -67,20 +67,75 @@ class TestTrain(CommandLineTest):
         self.run_isotrope("train", self.config(), "--resume")
         np.testing.assert_array_equal(self.parameters("small.h5"), self.parameters("whole.h5"))
 
-    def test_ranks_agree(self):
+    def test_formats_train_alike(self):
+        """A potential from a file of PubChemQCR equals, step for step, one from the same structures as extended xyz."""
+        source = SOURCE / "tests/data/formats/steps.lmdb"
+        self.run_isotrope("convert", source, "-o", "lmdb.h5", "--stage", "DFT_1st")
+        self.run_isotrope("convert", "lmdb.h5", "-o", "text.xyz")
+        self.run_isotrope("convert", "text.xyz", "-o", "text.h5", "--group", "{group}")
+        curves = []
+        for name in ("lmdb", "text"):
+            config = self.config((f"{SOURCE}/data/ethanol_train.h5", f"{name}.h5"), ("by: structure", "by: group"),
+                                 (f"{SOURCE}/data/isolated_atoms_b3lyp.h5", "least_squares"), ("structures: 8", "structures: 4"),
+                                 ("validate_every: 3 steps", "validate_every: 1 steps"), ("small.h5", f"of_{name}.h5"), name=f"{name}.yaml")
+            self.run_isotrope("train", config)
+            with open(self.folder / f"of_{name}.log.csv", newline="") as file:
+                curves.append([{key: value for key, value in row.items() if key not in ("seconds", "structures_per_second")}
+                               for row in csv.DictReader(file)])
+        self.assertEqual(len(curves[0]), 6)
+        self.assertGreater(len({row["train_loss"] for row in curves[0]}), 1)
+        self.assertEqual(*curves)
+        one, other = self.parameters("of_lmdb.h5"), self.parameters("of_text.h5")
+        self.assertTrue(np.isfinite(one).all())
+        self.assertEqual(one.tobytes(), other.tobytes())
+
+    def test_shards_train_like_the_whole(self):
+        self.run_isotrope("convert", SOURCE / "data/ethanol_train.h5", "-o", "ethanol.shards", "--shard", "200")
+        self.run_isotrope("train", self.config(), "--output", "whole.h5")
+        self.run_isotrope("train", self.config((f"{SOURCE}/data/ethanol_train.h5", "ethanol.shards"), name="shards.yaml"))
+        # The mean number of neighbours and the scale are sums over files: they may differ in their last digit.
+        np.testing.assert_allclose(self.parameters("small.h5"), self.parameters("whole.h5"), rtol=0, atol=1e-9)
+        hashes = self.json_of("info", "small.h5", "--json")["training"]["data"]
+        self.assertEqual(sum("ethanol-0000" in name for name in hashes), 3, hashes)
+
+    def on_ranks(self, ranks, *arguments):
         mpiexec = pathlib.Path(sys.executable).parent / "mpiexec"
+        done = subprocess.run([mpiexec, "-n", str(ranks), ISOTROPE, *arguments], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_ranks_agree(self):
         config = self.config()
         self.run_isotrope("train", config, "--output", "one.h5")
         for ranks in (2, 3):
-            done = subprocess.run(
-                [mpiexec, "-n", str(ranks), ISOTROPE, "train", config, "--output", "several.h5", "--overwrite"],
-                cwd=self.folder, capture_output=True, text=True)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            self.on_ranks(ranks, "train", config, "--output", "several.h5", "--overwrite")
             one, several = self.parameters("one.h5"), self.parameters("several.h5")
             self.assertFalse(np.array_equal(one, np.zeros_like(one)))
             # Adam divides small gradients by their own size: rounding grows a little over the steps.
             np.testing.assert_allclose(several, one, rtol=0, atol=1e-9)
             self.assertEqual(self.json_of("info", "several.h5", "--json")["training"]["ranks"], ranks)
+
+    def test_streams_a_stored_split_on_any_number_of_ranks(self):
+        self.run_isotrope("convert", SOURCE / "data/ethanol_train.h5", "-o", self.folder / "split.h5", "--split", "structure",
+                          "--split-ratios", "0.8,0.2,0.0", "--split-seed", "1")
+        config = self.config((f"train: {SOURCE}/data/ethanol_train.h5", "train: {file: split.h5, split: train}\n  memory: 300 KiB"),
+                             ("{fraction: 0.1, seed: 1, by: structure}", "{file: split.h5, split: validation}"),
+                             ("{structures: 8}", "{edges: 600}"), ("steps: 6", "steps: 45"), ("3 steps", "15 steps"))
+        log = self.run_isotrope("train", config, "--dry-run").stderr
+        self.assertRegex(log, r"structures    381 \(9 to 9 atoms\)\n.*\n.*\n  loading       streamed in \d+ blocks, shuffled in windows of 75 KiB")
+        self.run_isotrope("train", config, "--output", "one.h5")
+        one = self.parameters("one.h5")
+        errors = self.json_of("info", "one.h5", "--json")["training"]["errors"]
+        self.assertEqual([errors[name]["structures"] for name in ("train", "validation")], [381, 95])  # int(0.2 * 477); the rest is the test set
+        for ranks in (2, 3):
+            self.on_ranks(ranks, "train", config, "--output", "several.h5", "--overwrite")
+            np.testing.assert_allclose(self.parameters("several.h5"), one, rtol=0, atol=1e-7)
+        # Resumed in the middle of an epoch.
+        text = (self.folder / config).read_text()
+        self.write("half.yaml", text.replace("steps: 45", "steps: 37"))
+        self.run_isotrope("train", "half.yaml")
+        self.write("rest.yaml", text)
+        self.run_isotrope("train", "rest.yaml", "--resume")
+        np.testing.assert_array_equal(self.parameters("small.h5"), one)
 
     def test_a_failure_ends_all_ranks(self):
         mpiexec = pathlib.Path(sys.executable).parent / "mpiexec"
@@ -97,7 +152,7 @@ class TestTrain(CommandLineTest):
                           self.config(("forces:", "force:")))
         self.assert_error("model: unknown key 'hidden_irrep'; did you mean 'hidden_irreps'?", "train",
                           self.config(("hidden_irreps", "hidden_irrep")))
-        self.assert_error("unknown architecture 'mice': this build knows mace", "train", self.config(("mace", "mice")))
+        self.assert_error("unknown architecture 'mice': this build knows mace, tdn", "train", self.config(("mace", "mice")))
         self.assert_error(f"cannot open {SOURCE}/data/absent.h5: file not found", "train",
                           self.config(("ethanol_train", "absent")))
         self.assert_error(

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 MODEL = ROOT / "tests/data/mace/l1_c12.h5"  # H C N O
+TDN = ROOT / "tests/data/tdn/a.h5"  # H C N O S Cl, both kinds of forces
 SALT_MODEL = ROOT / "tests/data/nequip/so3_modality.h5"  # Na Cl, random weights
 BIN = Path(os.environ["ISOTROPE_VENV"]) / "bin"
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -18,10 +19,10 @@ from energy_drift import read_run  # noqa: E402
 STEPS = 40
 
 
-def lammps(script, ranks, out, model=MODEL, steps=STEPS, variables=()):
+def lammps(script, ranks, out, model=MODEL, variables=()):
     """Runs an input in its folder; hands back its output."""
     command = [BIN / "mpiexec", "-n", str(ranks), BIN / "lmp", "-in", script.name, "-log", "none",
-               "-var", "plugin", os.environ["ISOTROPE_PLUGIN"], "-var", "model", model, "-var", "steps", str(steps),
+               "-var", "plugin", os.environ["ISOTROPE_PLUGIN"], "-var", "model", model, "-var", "steps", str(STEPS),
                "-var", "out", out, *variables]
     done = subprocess.run(command, cwd=script.parent, capture_output=True, text=True, timeout=240)
     if done.returncode != 0 or "WARNING" in done.stdout:
@@ -41,7 +42,7 @@ class Examples(unittest.TestCase):
         for script in scripts:
             with self.subTest(script=script.name):
                 out = self.folder / f"{script.name}.csv"
-                lammps(script, 2 if script.name == "in.box" else 1, out)
+                lammps(script, 2 if script.name == "in.box" else 1, out, TDN if script.name == "in.direct" else MODEL)
                 run = read_run(out)
                 self.assertEqual(run["atoms"][0], 72 if script.name == "in.box" else 9)
                 self.assertAlmostEqual(run["time_ps"][-1], STEPS * 0.0005)
@@ -56,7 +57,7 @@ class Examples(unittest.TestCase):
     def test_melting_salt(self):
         """A smaller crystal and random weights: that it runs, on two ranks, and writes what it says."""
         out, rdf = self.folder / "melt.csv", self.folder / "melt.rdf"
-        lammps(EXAMPLES / "04_nacl_sevennet/in.melt", 2, out, model=SALT_MODEL,
+        lammps(EXAMPLES / "05_nacl_sevennet/in.melt", 2, out, model=SALT_MODEL,
                variables=["-var", "cells", "3", "-var", "rdf", rdf, "-var", "temperature", "600"])
         run = read_run(out)
         self.assertEqual(run["atoms"][0], 216)

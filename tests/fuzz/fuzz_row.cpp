@@ -17,10 +17,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     return with_group;
   }();
   static omol25::RowDecoder decode(options);
+  static Structure structure;
   std::string json(reinterpret_cast<const char*>(data), size);
   json.append(Inflater::padding, '\0');
   try {
-    decode(std::string_view(json).substr(0, size), 1);
+    decode(std::string_view(json).substr(0, size), 1, structure);
   } catch (const Error&) {
   }
   return 0;

@@ -21,7 +21,7 @@ class Errors(unittest.TestCase):
 
     def test_settings(self):
         for style, message in {
-                "cutoff 5.0": "pair_style: unknown keyword 'cutoff'; the keywords are precision, radial, charge, multiplicity",
+                "cutoff 5.0": "pair_style: unknown keyword 'cutoff'; the keywords are precision, radial, charge, multiplicity, forces, net_force",
                 "precision": "pair_style: precision needs a value",
                 "precision half": "pair_style: precision is single or double, found 'half'",
                 "charge 1.5": "pair_style: charge needs an integer, found '1.5'",

@@ -8,10 +8,10 @@
 #include <cstring>
 #include <fstream>
 #include <map>
-#include <random>
 #include <sstream>
 
 #include "io/inflate.hpp"
+#include "support/mutated.hpp"
 
 /// Pieces of files of OMol25 and PubChemQCR, right and wrong ones.
 namespace isotrope::testing {
@@ -80,29 +80,6 @@ inline std::string step(const std::string& symbol, const std::string& energy, do
 }
 inline std::string trajectory(const std::string& steps) {
   return "\x80\x04}(" + text("pm3") + "](" + steps + "eu.";
-}
-
-/// Replaces, removes and repeats some bytes.
-inline std::string mutated(std::string text, std::mt19937& random) {
-  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
-  for (std::size_t edits = 1 + below(4); edits > 0 && !text.empty(); --edits) {
-    const std::size_t at = below(text.size()), length = std::min(text.size() - at, 1 + below(16));
-    switch (below(4)) {
-      case 0:
-        text[at] = static_cast<char>(random());
-        break;
-      case 1:
-        text.erase(at, length);
-        break;
-      case 2:
-        text.insert(below(text.size()), text.substr(at, length));
-        break;
-      default:
-        text[at] = static_cast<char>(text[at] ^ (1 << below(8)));
-        break;
-    }
-  }
-  return text;
 }
 
 }  // namespace isotrope::testing

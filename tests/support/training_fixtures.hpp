@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "core/random.hpp"
+#include "support/memory_source.hpp"
 #include "support/toy_potential.hpp"
 #include "train/loss_pass.hpp"
 #include "train/statistics.hpp"
-#include "train/training_data.hpp"
 
 namespace isotrope::test {
 
@@ -85,24 +85,22 @@ inline Structure isolated_atom(int number, double energy) {
   return s;
 }
 
-inline std::vector<SourceFile> file(const std::string& name, std::vector<Structure> structures) {
-  return {SourceFile{name, "hash of " + name, std::move(structures)}};
-}
-
-/// A data set as it is: no label is asked for.
-inline TrainingData in_memory(std::vector<Structure> train, std::vector<Structure> validation = {}) {
-  LossConfig no_labels;
-  no_labels.energy = no_labels.forces = 0;
-  return make_training_data(
-      {}, no_labels, file("train.h5", std::move(train)),
-      validation.empty() ? std::vector<SourceFile>{} : file("validation.h5", std::move(validation)), {});
-}
-
-inline ModelRecord toy_record(const TrainingData& data, std::uint64_t seed = 1) {
+/// A model of a set with elements H and O.
+inline ModelRecord toy_record(std::vector<int> elements = {1, 8}, std::uint64_t seed = 1) {
   DataStatistics statistics;
-  statistics.elements = elements_of(data.train);
+  statistics.elements = std::move(elements);
   statistics.atomic_energies.assign(statistics.elements.size(), -1.5);
   return ToyPotential::create({{"cutoff", toy_cutoff}}, statistics, seed);
+}
+
+/// Structures of H and O as one batch.
+inline Batch batch_of(const std::vector<Structure>& structures, double cutoff = toy_cutoff) {
+  const SpeciesMap species({1, 8});
+  std::vector<Batch> singles;
+  for (const Structure& s : structures) singles.push_back(make_batch({s, "test.h5", 0, s.weight}, species, cutoff));
+  std::vector<const Batch*> parts;
+  for (const Batch& single : singles) parts.push_back(&single);
+  return join(parts);
 }
 
 /// A folder that goes with the object.

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "layers/bias.hpp"
-#include "layers/gate.hpp"
+#include "layers/irreps_gate.hpp"
 #include "support/layer_checks.hpp"
 
 namespace isotrope {
@@ -20,12 +20,12 @@ Shape rows(long count, int live) {
 }
 
 /// Even and odd scalars, vectors and l = 2 with different numbers of channels.
-struct GateCase : LayerCase {
+struct IrrepsGateCase : LayerCase {
   static constexpr int n = 4;
   template <class A>
-  static Gate gate() {
+  static IrrepsGate gate() {
     using T = typename A::Real;
-    Gate gate;
+    IrrepsGate gate;
     gate.silu_norm = 1.7;
     gate.tanh_norm = 1.6;
     const int scalars = 5, odd = 3, vectors = 17, tensors = 2;
@@ -52,35 +52,35 @@ struct GateCase : LayerCase {
   static Shape output() {
     return shape_of(gate<A>().out, n);
   }
-  GateCase() {
+  IrrepsGateCase() {
     inputs = dual_inputs = live_size(input<Plain<double>>());
     outputs = live_size(output<Plain<double>>());
   }
   template <class A>
   Numbers forward(const std::vector<double>&, const Numbers& x) const {
     const auto memory = store<A>(input<A>(), x), y = poisoned<A>(output<A>());
-    gate_forward<A>(gate<A>(), features<A>(gate<A>().in, n, memory), features<A>(gate<A>().out, n, y));
+    irreps_gate_forward<A>(gate<A>(), features<A>(gate<A>().in, n, memory), features<A>(gate<A>().out, n, y));
     return read<A>(output<A>(), y);
   }
   template <class A>
   Numbers backward(const std::vector<double>&, const Numbers& x, const Numbers& gy, std::vector<double>*) const {
     const auto memory = store<A>(input<A>(), x), g = store<A>(output<A>(), gy), gx = poisoned<A>(input<A>());
-    gate_backward<A>(gate<A>(), features<A>(gate<A>().in, n, memory), features<A>(gate<A>().out, n, g),
-                     features<A>(gate<A>().in, n, gx));
+    irreps_gate_backward<A>(gate<A>(), features<A>(gate<A>().in, n, memory), features<A>(gate<A>().out, n, g),
+                            features<A>(gate<A>().in, n, gx));
     return read<A>(input<A>(), gx);
   }
 };
-TEST(Gate, Derivatives) {
-  check_layer(GateCase{});
+TEST(IrrepsGate, Derivatives) {
+  check_layer(IrrepsGateCase{});
 }
 
-TEST(Gate, IsTheFormula) {
-  const GateCase layer;
+TEST(IrrepsGate, IsTheFormula) {
+  const IrrepsGateCase layer;
   const auto x = layer.point(3);
   const auto y = layer.forward<Plain<double>>({}, {x, {}}).v;
   const auto silu = [](double a) { return 1.7 * a / (1 + std::exp(-a)); };
   // The second atom: its even scalar 4, odd scalar 2, channel 16 of the vectors' z.
-  const int n = GateCase::n, width = 5 + 17 + 2;
+  const int n = IrrepsGateCase::n, width = 5 + 17 + 2;
   EXPECT_NEAR(y[5 + 4], silu(x[width + 4]), 1e-14);
   EXPECT_NEAR(y[n * 5 + 3 + 2], 1.6 * std::tanh(x[n * width + 3 + 2]), 1e-14);
   const int vector_in = n * (width + 3) + (1 * 3 + 2) * 17 + 16, vector_out = n * (5 + 3) + (1 * 3 + 2) * 17 + 16;

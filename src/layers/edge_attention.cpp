@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include "layers/edge_attention.hpp"
+
+#include "layers/edge_attention_detail.hpp"
+
+namespace isotrope {
+namespace {
+
+using namespace attention;
+
+template <class A, int D>
+struct EdgeMessages {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  int pad;
+  AttentionEdges<A> e;
+  Features<A> source, target;
+  KOKKOS_FUNCTION void operator()(int k, int b) const {
+    const int c = b * lane_width<T>;
+    const long edge = e.edge_begin + k;
+    Vec x[D], y[D];
+    for (int i = 0; i < D; ++i) {
+      x[i] = A::load(component(source, e.sender[edge], i, pad) + c, pad) +
+             A::load(component(target, e.receiver[edge], i, pad) + c, pad);
+    }
+    apply_transposed<D>(e.couplings + edge * D * D, x, y);
+    const Vec w = A::load(e.radial + static_cast<long>(k) * pad * A::rows + c, pad);
+    for (int i = 0; i < D; ++i) {
+      A::store(e.message + component_row(e.edges, k, i, 0) * pad * A::rows + c, pad, w * y[i]);
+    }
+  }
+};
+
+/// leaky(x) = 0.2 x + 0.8 silu(x), the smooth leaky ReLU of slope 0.2.
+template <class A>
+struct Logits {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  AttentionShape shape;
+  AttentionEdges<A> e;
+  AttentionWeights<T> weights;
+  template <class Team>
+  KOKKOS_FUNCTION void operator()(const Team& team, int k) const {
+    const T* row = e.scalars + static_cast<long>(k) * 3 * shape.pad * A::rows;
+    sum_heads<A>(
+        team, shape,
+        [&](int c) {
+          const Vec q = plus(A::load(row + c, 3 * shape.pad), load_weight<A>(weights.bias + c));
+          return times(load_weight<A>(weights.score + c), Vec(q * T(0.2) + silu(q) * T(0.8)));
+        },
+        [&](int h, const typename A::Num& sum) { e.logit[static_cast<long>(k) * shape.heads + h] = sum; });
+  }
+};
+
+template <class T>
+KOKKOS_INLINE_FUNCTION T number(T x) {
+  return x;
+}
+template <class T>
+KOKKOS_INLINE_FUNCTION T number(const Dual<T>& x) {
+  return x.v;
+}
+
+template <class N>
+KOKKOS_INLINE_FUNCTION N bounded(const N& z, double bound) {
+  using std::tanh;
+  using T = decltype(number(z));
+  if (bound <= 0) return z;
+  return tanh(z * T(1 / bound)) * T(bound);
+}
+
+/// Softmax over the edges of a receiver and, where it takes a share, itself.
+template <class A>
+struct Softmax {
+  using T = typename A::Real;
+  using N = typename A::Num;
+  AttentionShape shape;
+  AttentionEdges<A> e;
+  AttentionWeights<T> weights;
+  KOKKOS_FUNCTION void operator()(long item) const {
+    const int t = e.row_begin + static_cast<int>(item / shape.heads), h = static_cast<int>(item % shape.heads);
+    const long begin = e.first[t] - e.edge_begin, end = e.first[t + 1] - e.edge_begin;
+    if (begin == end) return;
+    N self{};
+    if (shape.self) self = bounded(with_tangent(weights.self_logit[h]), shape.bound);
+    T most = shape.self ? number(self) : number(bounded(e.logit[begin * shape.heads + h], shape.bound));
+    for (long k = begin; k < end; ++k) {
+      const T z = number(bounded(e.logit[k * shape.heads + h], shape.bound));
+      most = z > most ? z : most;
+    }
+    N sum{};
+    if (shape.self) sum = exponential(self, most);
+    for (long k = begin; k < end; ++k) {
+      N& p = e.weight[k * shape.heads + h];
+      p = exponential(bounded(e.logit[k * shape.heads + h], shape.bound), most);
+      if (e.envelope) p = p * e.envelope[e.edge_begin + k];
+      sum += p;
+    }
+    const N inverse = T(1) / sum;
+    for (long k = begin; k < end; ++k) e.weight[k * shape.heads + h] = e.weight[k * shape.heads + h] * inverse;
+  }
+  KOKKOS_INLINE_FUNCTION static N with_tangent(T x) {
+    if constexpr (A::dual) {
+      return {x, T(0)};
+    } else {
+      return x;
+    }
+  }
+  KOKKOS_INLINE_FUNCTION static N exponential(const N& z, T most) {
+    using std::exp;
+    return exp(z - most);
+  }
+};
+
+template <class A, int D>
+struct Attend {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  AttentionShape shape;
+  AttentionEdges<A> e;
+  AttentionWeights<T> weights;
+  Features<A> out;
+  template <class Team>
+  KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
+    const int t = e.row_begin + item;
+    team.for_blocks(shape.pad / lane_width<T>, [&](int b) {
+      for (int k = shape.out_begin; k < shape.out_end; ++k)
+        A::store(place(t, k) + b * lane_width<T>, shape.pad, A::zero());
+    });
+    for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
+      team.for_blocks(shape.pad / lane_width<T>, [&](int b) { add_edge(t, k, b * lane_width<T>); });
+    }
+  }
+  KOKKOS_INLINE_FUNCTION T* place(int t, int k) const {
+    return out.data + component_row(out.atoms, t, k, degree_of(shape.out_begin)) * shape.pad * A::rows;
+  }
+  KOKKOS_INLINE_FUNCTION void add_edge(int t, long k, int c) const {
+    const int pad = shape.pad;
+    const T* row = e.scalars + k * 3 * pad * A::rows + c;
+    const Vec scale =
+        head_lane<A>(shape, e.weight + k * shape.heads, c) * A::load(e.radial + k * pad * A::rows + c, pad);
+    const Vec open = scale * sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
+    Vec u[D];
+    u[0] = scale * silu(plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)));
+    for (int i = 1; i < D; ++i) {
+      u[i] = open * A::load(e.vectors + component_row(e.edges, k, i, 1) * pad * A::rows + c, pad);
+    }
+    const typename A::Num* g = e.couplings + (e.edge_begin + k) * D * D;
+    for (int o = shape.out_begin; o < shape.out_end; ++o) {
+      Vec sum = g[o] * u[0];
+      for (int i = 1; i < D; ++i) sum += g[i * D + o] * u[i];
+      add_to<A>(place(t, o) + c, pad, sum);
+    }
+  }
+};
+
+}  // namespace
+
+template <class A>
+void edge_messages(const AttentionShape& shape, const AttentionEdges<A>& e, const Features<A>& source,
+                   const Features<A>& target) {
+  with_components(shape.d, [&](auto d) {
+    for_channels("isotrope::edge_messages", static_cast<int>(e.edges), shape.pad / lane_width<typename A::Real>,
+                 EdgeMessages<A, d()>{shape.pad, e, source, target});
+  });
+}
+
+template <class A>
+void attention_weights(const AttentionShape& shape, const AttentionEdges<A>& e,
+                       const AttentionWeights<typename A::Real>& weights) {
+  for_teams("isotrope::attention_logits", static_cast<int>(e.edges), Logits<A>{shape, e, weights});
+  for_each("isotrope::attention_softmax", static_cast<long>(e.row_end - e.row_begin) * shape.heads,
+           Softmax<A>{shape, e, weights});
+}
+
+template <class A>
+void attend(const AttentionShape& shape, const AttentionEdges<A>& e, const AttentionWeights<typename A::Real>& weights,
+            const Features<A>& out) {
+  with_components(shape.d, [&](auto d) {
+    for_teams("isotrope::attend", e.row_end - e.row_begin, Attend<A, d()>{shape, e, weights, out});
+  });
+}
+
+#define ISOTROPE_INSTANTIATE(A)                                                                              \
+  template void edge_messages<A>(const AttentionShape&, const AttentionEdges<A>&, const Features<A>&,        \
+                                 const Features<A>&);                                                        \
+  template void attention_weights<A>(const AttentionShape&, const AttentionEdges<A>&,                        \
+                                     const AttentionWeights<A::Real>&);                                      \
+  template void attend<A>(const AttentionShape&, const AttentionEdges<A>&, const AttentionWeights<A::Real>&, \
+                          const Features<A>&);
+ISOTROPE_INSTANTIATE(Plain<float>)
+ISOTROPE_INSTANTIATE(Plain<double>)
+ISOTROPE_INSTANTIATE(WithTangent<float>)
+ISOTROPE_INSTANTIATE(WithTangent<double>)
+#undef ISOTROPE_INSTANTIATE
+
+}  // namespace isotrope

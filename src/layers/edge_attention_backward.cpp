@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+// Adjoints of edge_attention.cpp. With q_i = sum_k G_ik g_out_k (components wanted) and s = sum_i u_i q_i, per channel:
+// out adds p w s to the energy's derivative, so g_w += p s, g_p = sum over the head's channels of w s, g_u = p w q, and
+// g_G_ik = sum over channels of (p w u_i) g_out_k.
+#include "layers/edge_attention.hpp"
+#include "layers/edge_attention_detail.hpp"
+
+namespace isotrope {
+namespace {
+
+using namespace attention;
+
+/// g_G of one edge: products of D x D components summed over channels.
+template <class T, int D>
+struct CouplingSums {
+  Lane<T> sum[D * D];
+  KOKKOS_INLINE_FUNCTION void clear() {
+    for (int n = 0; n < D * D; ++n) sum[n] = Lane<T>(T(0));
+  }
+  template <class Team>
+  KOKKOS_INLINE_FUNCTION void add_to(const Team& team, T* target, int k_begin, int k_end) {
+    for (int i = 0; i < D; ++i) {
+      for (int k = k_begin; k < k_end; ++k) {
+        const T total = team.sum(sum[i * D + k]);
+        team.once([&] { target[i * D + k] += total; });
+      }
+    }
+  }
+};
+
+/// Adjoints of values, gates and radial weights, and sums over channels for those of attention weights and couplings.
+template <class A, int D>
+struct AttendBackward {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  AttentionShape shape;
+  AttentionEdges<A> e;
+  AttentionWeights<T> weights;
+  Features<A> g_out;
+  AttentionAdjoint<A> adjoint;
+
+  template <class Team>
+  KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
+    const int t = e.row_begin + item;
+    for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
+      CouplingSums<T, D> couplings;
+      couplings.clear();
+      sum_heads<A>(
+          team, shape, [&](int c) { return one_lane(t, k, c, couplings); },
+          [&](int h, const typename A::Num& sum) { adjoint.weight[k * shape.heads + h] = sum; });
+      if (adjoint.couplings) {
+        couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, shape.out_begin, shape.out_end);
+      }
+    }
+  }
+
+  /// Returns w s, of which the sum over a head's channels is the adjoint of its weight.
+  KOKKOS_INLINE_FUNCTION Vec one_lane(int t, long k, int c, CouplingSums<T, D>& couplings) const {
+    const int pad = shape.pad;
+    T* row = e.scalars + k * 3 * pad * A::rows + c;
+    const Vec w = A::load(e.radial + k * pad * A::rows + c, pad);
+    const Vec p = head_lane<A>(shape, e.weight + k * shape.heads, c), scale = p * w;
+    const typename A::Num* matrix = e.couplings + (e.edge_begin + k) * D * D;
+    Vec g[D], q[D];
+    for (int o = shape.out_begin; o < shape.out_end; ++o) g[o] = A::load(place(t, o) + c, pad);
+    for (int i = 0; i < D; ++i) {
+      q[i] = A::zero();
+      for (int o = shape.out_begin; o < shape.out_end; ++o) q[i] += matrix[i * D + o] * g[o];
+    }
+    const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)), u0 = silu(value);
+    const Vec open = sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
+    const Vec scale_open = scale * open;
+    Vec ungated = A::zero();
+    couple(couplings, 0, scale * u0, g);
+    for (int i = 1; i < D; ++i) {
+      T* vector = e.vectors + component_row(e.edges, k, i, 1) * pad * A::rows + c;
+      const Vec v = A::load(vector, pad);
+      ungated += v * q[i];
+      couple(couplings, i, scale_open * v, g);
+      A::store(vector, pad, scale_open * q[i]);
+    }
+    A::store(row + pad, 3 * pad, scale * q[0] * silu_slope(value));
+    A::store(row + 2 * pad, 3 * pad, scale_open * (T(1) - open) * ungated);
+    const Vec s = u0 * q[0] + open * ungated;
+    A::store(adjoint.radial + k * pad * A::rows + c, pad, p * s);
+    return w * s;
+  }
+
+  KOKKOS_INLINE_FUNCTION void couple([[maybe_unused]] CouplingSums<T, D>& couplings, [[maybe_unused]] int i,
+                                     [[maybe_unused]] const Vec& x, [[maybe_unused]] const Vec* g) const {
+    if constexpr (!A::dual) {
+      if (!adjoint.couplings) return;
+      for (int o = shape.out_begin; o < shape.out_end; ++o) couplings.sum[i * D + o] += x * g[o];
+    }
+  }
+  KOKKOS_INLINE_FUNCTION const T* place(int t, int k) const {
+    return g_out.data + component_row(g_out.atoms, t, k, degree_of(shape.out_begin)) * shape.pad * A::rows;
+  }
+};
+
+/// From adjoints of the weights to those of the logits (written over them) and of the envelope.
+template <class A>
+struct SoftmaxBackward {
+  using T = typename A::Real;
+  using N = typename A::Num;
+  AttentionShape shape;
+  AttentionEdges<A> e;
+  AttentionWeights<T> weights;
+  AttentionAdjoint<A> adjoint;
+  T* g_self;
+  KOKKOS_FUNCTION void operator()(long t_local) const {
+    for (int h = 0; h < shape.heads; ++h) one_head(e.row_begin + static_cast<int>(t_local), h);
+  }
+  KOKKOS_INLINE_FUNCTION void one_head(int t, int h) const {
+    const long begin = e.first[t] - e.edge_begin, end = e.first[t + 1] - e.edge_begin;
+    N mean{}, self = N{} + T(1);
+    for (long k = begin; k < end; ++k) {
+      const long at = k * shape.heads + h;
+      mean += e.weight[at] * adjoint.weight[at];
+      self = self - e.weight[at];
+    }
+    for (long k = begin; k < end; ++k) {
+      const long at = k * shape.heads + h;
+      const N along = adjoint.weight[at] - mean;
+      if constexpr (!A::dual) {
+        if (adjoint.envelope && e.envelope) {
+          const T f = e.envelope[e.edge_begin + k];
+          // At the very cutoff the weight is zero, and with it what could be divided.
+          if (f > T(0)) adjoint.envelope[e.edge_begin + k] += e.weight[at] / f * along;
+        }
+      }
+      adjoint.weight[at] = e.weight[at] * along * slope(e.logit[at]);
+    }
+    if (g_self && begin < end) {
+      const N z = N{} + weights.self_logit[h];
+      const N g = -(self * mean * slope(z));
+      if constexpr (A::dual) {
+        add_shared(g_self + h, g.t);
+      } else {
+        add_shared(g_self + h, g);
+      }
+    }
+  }
+  /// Of the bound.
+  KOKKOS_INLINE_FUNCTION N slope(const N& z) const {
+    using std::tanh;
+    if (shape.bound <= 0) return N{} + T(1);
+    const N y = tanh(z * T(1 / shape.bound));
+    return T(1) - y * y;
+  }
+};
+
+/// The adjoint of q written over it; gradients of the score and of all three biases.
+template <class A>
+struct LogitsBackward {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  AttentionShape shape;
+  AttentionEdges<A> e;
+  AttentionWeights<T> weights;
+  const typename A::Num* g_logit;
+  AttentionGradients<T> gradients;
+  template <class Team>
+  KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
+    const int t = e.row_begin + item, pad = shape.pad;
+    const long begin = e.first[t] - e.edge_begin, end = e.first[t + 1] - e.edge_begin;
+    team.for_blocks(pad / lane_width<T>, [&](int b) {
+      const int c = b * lane_width<T>;
+      const Lane<T> score = load_weight<A>(weights.score + c);
+      Vec sums[4] = {A::zero(), A::zero(), A::zero(), A::zero()};
+      for (long k = begin; k < end; ++k) {
+        T* row = e.scalars + k * 3 * pad * A::rows + c;
+        const Vec q = plus(A::load(row, 3 * pad), load_weight<A>(weights.bias + c));
+        const Vec g = head_lane<A>(shape, g_logit + k * shape.heads, c);
+        const Vec g_q = times(score, Vec(g * (T(0.2) + silu_slope(q) * T(0.8))));
+        A::store(row, 3 * pad, g_q);
+        if (gradients.score) {
+          sums[0] += g * (q * T(0.2) + silu(q) * T(0.8));
+          sums[1] += g_q;
+          sums[2] += A::load(row + pad, 3 * pad);
+          sums[3] += A::load(row + 2 * pad, 3 * pad);
+        }
+      }
+      if (gradients.score && begin < end) {
+        add_weight_gradient<A>(gradients.score + c, keep_live<A>(sums[0], c, shape.channels));
+        for (int n = 0; n < 3; ++n) add_weight_gradient<A>(gradients.bias + n * pad + c, sums[n + 1]);
+      }
+    });
+  }
+};
+
+template <class A, int D>
+struct EdgeMessagesBackward {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  int pad;
+  AttentionEdges<A> e;
+  Features<A> source, target;
+  AttentionAdjoint<A> adjoint;
+  Features<A> g_source, g_target;
+
+  template <class Team>
+  KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
+    const int t = e.row_begin + item;
+    for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
+      CouplingSums<T, D> couplings;
+      couplings.clear();
+      team.for_blocks(pad / lane_width<T>, [&](int b) { one_lane(t, k, b * lane_width<T>, couplings); });
+      if (adjoint.couplings) couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, 0, D);
+    }
+  }
+
+  KOKKOS_INLINE_FUNCTION void one_lane(int t, long k, int c, [[maybe_unused]] CouplingSums<T, D>& couplings) const {
+    const long edge = e.edge_begin + k;
+    const int s = e.sender[edge];
+    const typename A::Num* matrix = e.couplings + edge * D * D;
+    const Vec w = A::load(e.radial + k * pad * A::rows + c, pad);
+    Vec g[D], along = A::zero();
+    for (int o = 0; o < D; ++o) g[o] = A::load(e.message + component_row(e.edges, k, o, 0) * pad * A::rows + c, pad);
+    for (int i = 0; i < D; ++i) {
+      const Vec x = A::load(component(source, s, i, pad) + c, pad) + A::load(component(target, t, i, pad) + c, pad);
+      Vec q = matrix[i * D] * g[0];
+      for (int o = 1; o < D; ++o) q += matrix[i * D + o] * g[o];
+      along += x * q;
+      const Vec g_x = w * q;
+      scatter<A>(component(g_source, s, i, pad) + c, pad, g_x);
+      add_to<A>(component(g_target, t, i, pad) + c, pad, g_x);
+      if constexpr (!A::dual) {
+        if (adjoint.couplings) {
+          const Vec wx = w * x;
+          for (int o = 0; o < D; ++o) couplings.sum[i * D + o] += wx * g[o];
+        }
+      }
+    }
+    add_to<A>(adjoint.radial + k * pad * A::rows + c, pad, along);
+  }
+};
+
+}  // namespace
+
+template <class A>
+void attend_backward(const AttentionShape& shape, const AttentionEdges<A>& e,
+                     const AttentionWeights<typename A::Real>& weights, const Features<A>& g_out,
+                     const AttentionAdjoint<A>& adjoint, const AttentionGradients<typename A::Real>& gradients) {
+  const int rows = e.row_end - e.row_begin;
+  with_components(shape.d, [&](auto d) {
+    for_teams("isotrope::attend_backward", rows, AttendBackward<A, d()>{shape, e, weights, g_out, adjoint});
+  });
+  for_each("isotrope::softmax_backward", rows,
+           SoftmaxBackward<A>{shape, e, weights, adjoint, shape.self ? gradients.self_logit : nullptr});
+  for_teams("isotrope::logits_backward", rows, LogitsBackward<A>{shape, e, weights, adjoint.weight, gradients});
+}
+
+template <class A>
+void edge_messages_backward(const AttentionShape& shape, const AttentionEdges<A>& e, const Features<A>& source,
+                            const Features<A>& target, const AttentionAdjoint<A>& adjoint, const Features<A>& g_source,
+                            const Features<A>& g_target) {
+  with_components(shape.d, [&](auto d) {
+    for_teams("isotrope::edge_messages_backward", e.row_end - e.row_begin,
+              EdgeMessagesBackward<A, d()>{shape.pad, e, source, target, adjoint, g_source, g_target});
+  });
+}
+
+#define ISOTROPE_INSTANTIATE(A)                                                                                       \
+  template void attend_backward<A>(const AttentionShape&, const AttentionEdges<A>&, const AttentionWeights<A::Real>&, \
+                                   const Features<A>&, const AttentionAdjoint<A>&,                                    \
+                                   const AttentionGradients<A::Real>&);                                               \
+  template void edge_messages_backward<A>(const AttentionShape&, const AttentionEdges<A>&, const Features<A>&,        \
+                                          const Features<A>&, const AttentionAdjoint<A>&, const Features<A>&,         \
+                                          const Features<A>&);
+ISOTROPE_INSTANTIATE(Plain<float>)
+ISOTROPE_INSTANTIATE(Plain<double>)
+ISOTROPE_INSTANTIATE(WithTangent<float>)
+ISOTROPE_INSTANTIATE(WithTangent<double>)
+#undef ISOTROPE_INSTANTIATE
+
+}  // namespace isotrope

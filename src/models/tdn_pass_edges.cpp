@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+// The part of TdnPass that streams over edges, chunk by chunk of receivers.
+#include <algorithm>
+
+#include "layers/channels.hpp"
+#include "layers/edge_embedding.hpp"
+#include "layers/feature_exchange.hpp"
+#include "models/tdn_pass.hpp"
+
+namespace isotrope {
+
+/// Messages, what the linear layers make of them, and radial weights exist for one chunk of receivers at a time. What
+/// the linear layers made is kept for the adjoint where all of it fits into a bound; else it is computed again.
+template <class A>
+void TdnPass<A>::split_into_chunks() {
+  const long per_edge = static_cast<long>(2 * d_ + 4) * pad_ * A::rows;
+  const long kept_per_edge = static_cast<long>(d_ + 3) * pad_ * A::rows;
+  const long most_edges = std::max<long>(1, arrays_.chunk_numbers / per_edge);
+  const long layers = c_.shape->layers + (purpose_.direct ? 1 : 0);
+  arrays_.kept = purpose_.backward && graph_.edges * kept_per_edge * layers <= arrays_.most_kept;
+  arrays_.chunks.clear();
+  int begin = 0;
+  while (begin < graph_.rows) {
+    int end = begin + 1;
+    while (end < graph_.rows && graph_.host_first[end + 1] - graph_.host_first[begin] <= most_edges) ++end;
+    arrays_.chunks.push_back({begin, end, graph_.host_first[begin], graph_.host_first[end]});
+    begin = end;
+  }
+}
+
+template <class A>
+AttentionShape TdnPass<A>::block_shape(int t) const {
+  const TdnShape& s = *c_.shape;
+  return {s.channels, pad_, s.heads, d_, 0, scalars_only(t) ? 1 : d_, s.logit_bound, s.smooth()};
+}
+
+template <class A>
+AttentionShape TdnPass<A>::force_shape() const {
+  const TdnShape& s = *c_.shape;
+  return {s.channels, pad_, s.heads, d_, 1, 4, s.logit_bound, s.smooth()};
+}
+
+template <class A>
+AttentionEdges<A> TdnPass<A>::edges_of(const Chunk& chunk) {
+  AttentionEdges<A> e;
+  e.row_begin = chunk.row_begin;
+  e.row_end = chunk.row_end;
+  e.edge_begin = chunk.edge_begin;
+  e.edges = chunk.edge_end - chunk.edge_begin;
+  e.first = graph_.first.data();
+  e.sender = graph_.sender.data();
+  e.receiver = graph_.receiver.data();
+  e.couplings = arrays_.couplings.data();
+  e.envelope = c_.shape->smooth() ? arrays_.envelope.data() : nullptr;
+  return e;
+}
+
+/// With the chunk's places in the arrays of an attention layer.
+template <class A>
+AttentionEdges<A> TdnPass<A>::edges_of(Attention& arrays, const Chunk& chunk) {
+  AttentionEdges<A> e = edges_of(chunk);
+  const long all = arrays_.kept ? graph_.edges : e.edges, start = arrays_.kept ? chunk.edge_begin : 0;
+  const long row = static_cast<long>(pad_) * A::rows, heads = c_.shape->heads;
+  e.radial = arrays.radial.reserve(all * row) + start * row;
+  e.scalars = arrays.scalars.reserve(all * 3 * row) + start * 3 * row;
+  e.vectors = arrays.vectors.reserve(all * (d_ - 1) * row) + start * (d_ - 1) * row;
+  e.message = arrays_.message.reserve(e.edges * d_ * row);
+  e.logit = arrays.logit.reserve(graph_.edges * heads) + chunk.edge_begin * heads;
+  e.weight = arrays.weight.reserve(graph_.edges * heads) + chunk.edge_begin * heads;
+  return e;
+}
+
+template <class A>
+AttentionAdjoint<A> TdnPass<A>::adjoint_of(const Chunk& chunk) {
+  const long edges = chunk.edge_end - chunk.edge_begin;
+  AttentionAdjoint<A> adjoint;
+  adjoint.radial = arrays_.g_radial.reserve(edges * pad_ * A::rows);
+  adjoint.weight = arrays_.g_weight.reserve(edges * c_.shape->heads);
+  adjoint.couplings = purpose_.edges ? arrays_.g_couplings.data() : nullptr;
+  adjoint.envelope = purpose_.edges ? arrays_.g_envelope.data() : nullptr;
+  return adjoint;
+}
+
+template <class A>
+AttentionWeights<typename A::Real> TdnPass<A>::attention_weights_of(const TdnAttention& w) const {
+  return {c_.weights + w.wide.bias, c_.weights + w.score, c_.weights + w.self_logit};
+}
+
+template <class A>
+AttentionGradients<typename A::Real> TdnPass<A>::attention_gradients_of(const TdnAttention& w) const {
+  return {place(w.wide.bias), place(w.score), place(w.self_logit)};
+}
+
+template <class A>
+void TdnPass<A>::radial_weights(const NormedMlp& network, int table, const Chunk& chunk, T* out) {
+  const long edges = chunk.edge_end - chunk.edge_begin;
+  if (tabulated()) {
+    (*c_.tables)[table]->evaluate(edges, graph_.r.data() + 3 * chunk.edge_begin, out);
+    return;
+  }
+  const GaussianBasis& basis = c_.plan->gaussians;
+  T* values = arrays_.gaussians.reserve(edges * basis.pad * A::rows);
+  gaussians<A>(basis, c_.weights, edges, arrays_.length.data() + chunk.edge_begin, values);
+  network.template forward<A>(c_.weights, edges, values, arrays_.radial, out);
+}
+
+/// From the adjoint in g_radial; the network's hidden layers are those of the last radial_weights.
+template <class A>
+void TdnPass<A>::radial_weights_backward(const NormedMlp& network, int table, const Chunk& chunk) {
+  const long edges = chunk.edge_end - chunk.edge_begin;
+  if (tabulated()) {
+    (*c_.tables)[table]->backward(edges, graph_.r.data() + 3 * chunk.edge_begin, arrays_.g_radial.data(),
+                                  arrays_.g_length.data() + chunk.edge_begin);
+    return;
+  }
+  const GaussianBasis& basis = c_.plan->gaussians;
+  const Length<A>* length = arrays_.length.data() + chunk.edge_begin;
+  T* g = arrays_.g_gaussians.reserve(edges * basis.pad * A::rows);
+  network.template backward<A>(c_.weights, edges, arrays_.gaussians.data(), arrays_.radial, arrays_.g_radial.data(), g,
+                               weight_gradient_);
+  if (weight_gradient_) gaussians_weight_gradient<A>(basis, c_.weights, edges, length, g, weight_gradient_);
+  if constexpr (!A::dual) {
+    if (purpose_.edges) {
+      gaussians_backward<T>(basis, c_.weights, edges, length, g, arrays_.g_length.data() + chunk.edge_begin);
+    }
+  }
+}
+
+/// What neighbours read, also on ghosts.
+template <class A>
+void TdnPass<A>::sender_features(const TdnAttention& w, Attention& arrays, const Features<A>& x) {
+  const Features<A> source = features(arrays.source, c_.plan->features, graph_.senders);
+  const Features<A> target = features(arrays.target, c_.plan->features, graph_.rows);
+  for (int l = 0; l < x.layout.count; ++l) {
+    const long rows = static_cast<long>(graph_.rows) * (2 * l + 1);
+    linear_forward<A>(c_.weights, w.source.matrix, rows, x.start(l), pad_, 0, source.start(l), pad_);
+    linear_forward<A>(c_.weights, w.target, rows, x.start(l), pad_, 0, target.start(l), pad_);
+  }
+  add_bias<A>(graph_.rows, pad_, c_.weights + w.source.bias, source.data);
+  if constexpr (!A::dual) {
+    FeatureExchange<T> exchange(graph_, source);
+    halo_.forward(exchange);
+  }
+}
+
+template <class A>
+void TdnPass<A>::sender_features_backward(const TdnAttention& w, const Features<A>& x, const Features<A>& g_x) {
+  const Features<A> g_source = features(arrays_.g_source, c_.plan->features, graph_.senders);
+  const Features<A> g_target = features(arrays_.g_target, c_.plan->features, graph_.rows);
+  if constexpr (!A::dual) {
+    FeatureExchange<T> exchange(graph_, g_source);
+    halo_.reverse(exchange);
+  }
+  add_bias_gradient<A>(graph_.rows, pad_, g_source.data, place(w.source.bias));
+  for (int l = 0; l < x.layout.count; ++l) {
+    const long rows = static_cast<long>(graph_.rows) * (2 * l + 1);
+    linear_weight_gradient<A>(w.source.matrix, rows, x.start(l), pad_, g_source.start(l), pad_, weight_gradient_);
+    linear_weight_gradient<A>(w.target, rows, x.start(l), pad_, g_target.start(l), pad_, weight_gradient_);
+    linear_backward<A>(c_.weights, w.source.matrix, rows, g_source.start(l), pad_, 1, g_x.start(l), pad_);
+    linear_backward<A>(c_.weights, w.target, rows, g_target.start(l), pad_, 1, g_x.start(l), pad_);
+  }
+}
+
+template <class A>
+void TdnPass<A>::attention(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
+                           const Features<A>& x, const Features<A>& out) {
+  sender_features(w, arrays, x);
+  for (const Chunk& chunk : arrays_.chunks) {
+    const AttentionEdges<A> e = edges_of(arrays, chunk);
+    edges_forward(w, arrays, table, shape, e, chunk);
+    attention_weights<A>(shape, e, attention_weights_of(w));
+    attend<A>(shape, e, attention_weights_of(w), out);
+  }
+}
+
+/// Radial weights, messages and their linear layers.
+template <class A>
+void TdnPass<A>::edges_forward(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
+                               const AttentionEdges<A>& e, const Chunk& chunk) {
+  radial_weights(w.radial, table, chunk, e.radial);
+  edge_messages<A>(shape, e, features(arrays.source, c_.plan->features, graph_.senders),
+                   features(arrays.target, c_.plan->features, graph_.rows));
+  linear_forward<A>(c_.weights, w.wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
+  linear_forward<A>(c_.weights, w.wide.vectors, e.edges * (d_ - 1), e.message + e.edges * pad_ * A::rows, pad_, 0,
+                    e.vectors, pad_);
+}
+
+template <class A>
+void TdnPass<A>::attention_backward(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
+                                    const Features<A>& x, const Features<A>& g_out, const Features<A>& g_x) {
+  const Features<A> source = features(arrays.source, c_.plan->features, graph_.senders);
+  const Features<A> target = features(arrays.target, c_.plan->features, graph_.rows);
+  const Features<A> g_source = zero_features<A>(arrays_.g_source, c_.plan->features, graph_.senders);
+  const Features<A> g_target = zero_features<A>(arrays_.g_target, c_.plan->features, graph_.rows);
+  for (const Chunk& chunk : arrays_.chunks) {
+    const AttentionEdges<A> e = edges_of(arrays, chunk);
+    const AttentionAdjoint<A> adjoint = adjoint_of(chunk);
+    recompute(w, arrays, table, shape, e, chunk);
+    attend_backward<A>(shape, e, attention_weights_of(w), g_out, adjoint, attention_gradients_of(w));
+    if (weight_gradient_) wide_weight_gradient(w.wide, e.edges, e.message, e.scalars, e.vectors, d_);
+    linear_backward<A>(c_.weights, w.wide.scalars, e.edges, e.scalars, 3 * pad_, 0, e.message, pad_);
+    linear_backward<A>(c_.weights, w.wide.vectors, e.edges * (d_ - 1), e.vectors, pad_, 0,
+                       e.message + e.edges * pad_ * A::rows, pad_);
+    edge_messages_backward<A>(shape, e, source, target, adjoint, g_source, g_target);
+    radial_weights_backward(w.radial, table, chunk);
+  }
+  sender_features_backward(w, x, g_x);
+}
+
+/// What forward had of the chunk and backward reads: all of it where nothing was kept, else the network's hidden layers
+/// and, for gradients of weights, the messages.
+template <class A>
+void TdnPass<A>::recompute(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
+                           const AttentionEdges<A>& e, const Chunk& chunk) {
+  if (!arrays_.kept) return edges_forward(w, arrays, table, shape, e, chunk);
+  if (!tabulated()) radial_weights(w.radial, table, chunk, e.radial);
+  if (weight_gradient_) {
+    edge_messages<A>(shape, e, features(arrays.source, c_.plan->features, graph_.senders),
+                     features(arrays.target, c_.plan->features, graph_.rows));
+  }
+}
+
+/// From the adjoints of matrices, envelopes and lengths to dE/dr.
+template <class A>
+void TdnPass<A>::edges_backward() {
+  if constexpr (!A::dual) {
+    const TdnShape& s = *c_.shape;
+    const BesselBasis none{0, s.cutoff_power, s.cutoff, nullptr};
+    T* g_harmonics = arrays_.g_harmonics.reserve(graph_.edges * d_);
+    c_.product->template contract_backward<T>(graph_.edges, arrays_.g_couplings.data(), g_harmonics);
+    if (s.smooth()) {
+      edge_envelope_backward(none, graph_.edges, arrays_.length.data(), arrays_.g_envelope.data(),
+                             arrays_.g_length.data());
+    }
+    embed_edges_backward<T>(none, s.l_max, 1, graph_.edges, graph_.r.data(), nullptr, g_harmonics,
+                            arrays_.g_length.data(), arrays_.g_r.reserve(3 * graph_.edges));
+  }
+}
+
+template class TdnPass<Plain<float>>;
+template class TdnPass<Plain<double>>;
+template class TdnPass<WithTangent<float>>;
+template class TdnPass<WithTangent<double>>;
+
+}  // namespace isotrope
