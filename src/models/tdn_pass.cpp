@@ -138,7 +138,7 @@ void TdnPass<A>::embed_edges() {
   const TdnShape& s = *c_.shape;
   const Envelope end = Envelope::polynomial(s.cutoff_power, s.cutoff);
   N* harmonics = arrays_.harmonics.reserve(graph_.edges * d_);
-  isotrope::embed_edges<A>(end, s.l_max, 1, graph_.edges, graph_.r.data(), graph_.dr.data(), nullptr, harmonics);
+  isotrope::embed_edges<A>({0, end}, {s.l_max}, graph_.edges, graph_.r.data(), graph_.dr.data(), nullptr, harmonics);
   c_.product->template contract<A>(graph_.edges, harmonics, arrays_.couplings.reserve(graph_.edges * d_ * d_));
   edge_lengths<A>(graph_.edges, graph_.r.data(), graph_.dr.data(), arrays_.length.reserve(graph_.edges));
   if (s.smooth()) {

@@ -232,7 +232,7 @@ void TdnPass<A>::edges_backward() {
       edge_envelope_backward(end, graph_.edges, arrays_.length.data(), arrays_.g_envelope.data(),
                              arrays_.g_length.data());
     }
-    embed_edges_backward<T>(end, s.l_max, 1, graph_.edges, graph_.r.data(), nullptr, g_harmonics,
+    embed_edges_backward<T>({0, end}, {s.l_max}, graph_.edges, graph_.r.data(), nullptr, g_harmonics,
                             arrays_.g_length.data(), arrays_.g_r.reserve(3 * graph_.edges));
   }
 }
