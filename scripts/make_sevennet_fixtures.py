@@ -103,8 +103,8 @@ def fixtures():
         # l = 3, odd couplings among them, biases; only some elements of the model present.
         Fixture("so3_l3_bias", ["Al", "Cu", "O"], [
             random_cell("Al2O3", LEFT_HANDED, 9, "no Cu", closest=1.3),
-            random_cell("CuAlO", TRICLINIC, 10, "triclinic, self-images", closest=1.3),
-            named(bulk("Cu", "fcc", a=3.6), "one-atom cell")],
+            random_cell("CuAlO", TRICLINIC, 22, "triclinic, self-images", closest=1.3),
+            named(bulk("Cu", "fcc", a=3.7), "one-atom cell")],
             {"cutoff": 3.9, "is_parity": False, "lmax": 3, "num_convolution_layer": 3, "channel": 4,
              "irreps_manual": ["4x0e", "4x0e+3x1e+2x2e+2x3e", "4x0e+3x1e+2x2e+2x3e", "4x0e"],
              "weight_nn_hidden_neurons": [8], "cutoff_function": XPLOR, "self_connection_type": "linear",

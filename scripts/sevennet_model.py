@@ -29,7 +29,7 @@ class Original:
 
     def __init__(self, build, config, modality=None, dtype=torch.float64):
         """`build` makes the module (sevenn's own float32); in double its float32 steps are replaced: the cast of the
-        one-hot elements, the edge vectors and the 3j symbols."""
+        one-hot elements, the edge vectors, the volume and the 3j symbols."""
         self.model = build()
         self.config, self.modality, self.dtype = config, modality, dtype
         self.model.to(dtype).eval()
@@ -54,7 +54,8 @@ class Original:
         graph = unlabeled_atoms_to_graph(atoms, self.config[KEY.CUTOFF])
         data = AtomGraphData.from_numpy_dict(dict(graph))
         data[KEY.EDGE_VEC] = torch.tensor(graph[KEY.EDGE_VEC], dtype=self.dtype).reshape(-1, 3)
-        data[KEY.CELL_VOLUME] = data[KEY.CELL_VOLUME].to(self.dtype)
+        if all(atoms.pbc):
+            data[KEY.CELL_VOLUME] = torch.tensor(atoms.cell.volume, dtype=self.dtype)
         if self.modality is not None:
             data[KEY.DATA_MODALITY] = self.modality
         self.model.train(create_graph)

@@ -15,7 +15,7 @@ using namespace test;
 
 struct EmbeddingCase : LayerCase {
   static constexpr int edges = 9, l_max = 3, count = 4, power = 6;
-  static constexpr double cutoff = 3.1, on = 1.9;
+  static constexpr double cutoff = 3.1, on = 1.75;
   static constexpr int harmonics = (l_max + 1) * (l_max + 1);
   View<double> frequencies;
   Envelope envelope = Envelope::polynomial(power, cutoff);

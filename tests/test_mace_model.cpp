@@ -74,7 +74,7 @@ TEST(CreateMace, IsolatedAtomHasNoInteractionAndNoForce) {
 TEST(CreateMace, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(error_of(small_config()), "no error");
   EXPECT_EQ(error_with("hidden_irrep", "8x0e"), "model: unknown key 'hidden_irrep'; did you mean 'hidden_irreps'?");
-  EXPECT_EQ(error_with("architecture", "mice"), "unknown architecture 'mice': this build knows mace, tdn");
+  EXPECT_EQ(error_with("architecture", "mice"), "unknown architecture 'mice': this build knows mace, nequip, tdn");
   nlohmann::json config = small_config();
   config.erase("cutoff");
   EXPECT_EQ(error_of(config), "model: key 'cutoff' is missing");

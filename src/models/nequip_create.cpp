@@ -30,18 +30,18 @@ std::vector<Irrep> reachable(const std::vector<Irrep>& from, const std::vector<I
   return found;
 }
 
-/// Features of the elements, after each layer as much of `hidden` as couplings reach, in the end the scalars alone.
+/// Features of the elements, after each layer as much of `hidden` as couplings reach and
+/// the layers that follow read (couplings go either way), in the end the scalars alone.
 std::vector<std::string> irreps_of(const Irreps& hidden, int layers, int l_max, bool parity) {
   const Irrep& first = hidden.blocks().front();
   require(first.l == 0 && first.parity == 1,
           "model: 'hidden_irreps' must begin with even scalars, such as 32x0e, found {}", hidden.text());
-  std::vector<Irrep> blocks{first};
-  std::vector<std::string> irreps{Irreps(blocks).text()};
-  for (int t = 0; t + 1 < layers; ++t) {
-    blocks = reachable(blocks, hidden.blocks(), l_max, parity);
-    irreps.push_back(Irreps(blocks).text());
-  }
-  irreps.push_back(Irreps({first}).text());
+  std::vector<std::vector<Irrep>> blocks{{first}};
+  for (int t = 0; t + 1 < layers; ++t) blocks.push_back(reachable(blocks.back(), hidden.blocks(), l_max, parity));
+  blocks.push_back({first});
+  for (int t = layers - 1; t > 0; --t) blocks[t] = reachable(blocks[t + 1], blocks[t], l_max, parity);
+  std::vector<std::string> irreps;
+  for (const auto& of_layer : blocks) irreps.push_back(Irreps(of_layer).text());
   return irreps;
 }
 
