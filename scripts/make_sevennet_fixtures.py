@@ -136,15 +136,16 @@ def configuration(fixture, rng):
     return config
 
 
-def build(config, seed):
-    """A module with random weights; Bessel frequencies are moved off n pi / cutoff, as training leaves them."""
+def build(config, seed, training):
+    """A module with random weights; Bessel frequencies are moved off n pi / cutoff, as training leaves them. Where
+    gradients are compared the hidden readout has no bias: a model file has it in the shift, a constant."""
     torch.manual_seed(seed)
     model = build_E3_equivariant_model(config)
     with torch.no_grad():
         model._modules["edge_embedding"].basis_function.coeffs.mul_(1 + 0.05 * torch.randn(1))
         for name, parameter in model.named_parameters():
             if name.endswith("linear.bias"):
-                parameter.normal_()
+                parameter.normal_(std=0 if training and name.startswith("reduce_input_to_hidden") else 1)
     return model
 
 
@@ -206,7 +207,7 @@ def write_training(group, original, converted, fixture, rng):
 def make(fixture, folder, seed):
     rng = np.random.default_rng(seed + 1000)
     config = configuration(fixture, rng)
-    original = Original(lambda: build(config, seed), config, fixture.modality)
+    original = Original(lambda: build(config, seed, bool(fixture.training)), config, fixture.modality)
     set_scale(original, fixture.structures)
     converted = Converted(config, original.model, fixture.modality)
     converted.write(folder / f"{fixture.name}.h5", {"program": PROGRAM, "weights": "random"})

@@ -241,8 +241,8 @@ double sign_of(const ModelRecord& record, int l1, int l2, int l3) {
   const double sign = product < 0 ? -1 : 1;
   for (std::size_t k = 0; k < ours.size(); ++k) {
     require(std::abs(sign * ours[k] - theirs[k]) <= 1e-6,
-            "model: number {} of table {} is {:.10g}, neither that of the Wigner 3j symbol, {:.10g}, nor its negative", k, name,
-            theirs[k], ours[k]);
+            "model: number {} of table {} is {:.10g}, neither that of the Wigner 3j symbol, {:.10g}, nor its negative",
+            k, name, theirs[k], ours[k]);
   }
   return sign;
 }
