@@ -60,8 +60,7 @@ TEST(CreateNequip, SeedDecidesTheWeights) {
 /// Features grow as couplings reach them, as long as something reads them: even vectors need two steps, odd scalars
 /// three, and as many again until the energy sees them.
 TEST(CreateNequip, FeaturesAreThoseThatAreReachedAndRead) {
-  const std::string natural = "5x0e+4x1o+2x2e", with_vectors = "5x0e+3x1e+4x1o+2x2e",
-                    all = "5x0e+2x0o+3x1e+4x1o+2x2e";
+  const std::string natural = "5x0e+4x1o+2x2e", with_vectors = "5x0e+3x1e+4x1o+2x2e", all = "5x0e+2x0o+3x1e+4x1o+2x2e";
   const auto irreps = [](int layers) {
     nlohmann::json config = small_config();
     config["layers"] = layers;
