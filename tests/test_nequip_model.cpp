@@ -151,7 +151,7 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   if (A::dual) rows.set_tangent(graph, tangent.dr, tangent.energy);
   NequipArrays<A> arrays;
   arrays.edges.most_numbers = most_numbers;
-  if (most_numbers < 10000) arrays.block = 4;
+  if (most_numbers < 5000) arrays.block = 4;
   NoHalo halo;
   const View<double> weight_gradient("gradient", plan.plan.size());
   const View<double> frequency_gradient("frequency_gradient", shape.num_bessel);
@@ -197,7 +197,7 @@ TEST(NequipPass, ChunksOfReceiversGiveTheSameNumbers) {
   const Outputs one = run_both(record, graph, tangent, 1 << 24);
   EXPECT_EQ(one.chunks, 1u);
   std::size_t fewer = 100;
-  for (const long most_numbers : {1L, 3000L, 10000L}) {
+  for (const long most_numbers : {1L, 3500L, 6000L}) {
     const Outputs many = run_both(record, graph, tangent, most_numbers);
     EXPECT_GT(many.chunks, 1u);
     EXPECT_LT(many.chunks, fewer);

@@ -36,6 +36,7 @@ std::vector<std::string> irreps_of(const Irreps& hidden, int layers, int l_max, 
   const Irrep& first = hidden.blocks().front();
   require(first.l == 0 && first.parity == 1,
           "model: 'hidden_irreps' must begin with even scalars, such as 32x0e, found {}", hidden.text());
+  check_irreps(hidden, false, true);
   std::vector<std::vector<Irrep>> blocks{{first}};
   for (int t = 0; t + 1 < layers; ++t) blocks.push_back(reachable(blocks.back(), hidden.blocks(), l_max, parity));
   blocks.push_back({first});

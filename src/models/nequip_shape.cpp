@@ -37,22 +37,6 @@ bool comes_before(const Irrep& a, const Irrep& b) {
   return a.l != b.l ? a.l < b.l : a.parity > b.parity;
 }
 
-/// One irrep once, l ascending, even before odd; scalars first, since gates and readout need them.
-void check_irreps(const Irreps& irreps, bool scalars_only, bool parity) {
-  const auto& blocks = irreps.blocks();
-  bool good = blocks.front().l == 0 && blocks.front().parity == 1 && irreps.l_max() <= 3;
-  for (std::size_t b = 1; b < blocks.size(); ++b) good = good && comes_before(blocks[b - 1], blocks[b]);
-  require(good,
-          "{}: irreps '{}': expected each irrep once, l ascending from 0e to at most 3, even before odd, such as "
-          "32x0e+32x1o+16x2e",
-          where, irreps.text());
-  require(!scalars_only || blocks.size() == 1,
-          "{}: irreps '{}': the first and the last features are even scalars (0e) alone", where, irreps.text());
-  const bool even = std::all_of(blocks.begin(), blocks.end(), [](const Irrep& b) { return b.parity == 1; });
-  require(parity || even, "{}: irreps '{}': without parity all labels are even, such as 32x0e+32x1e", where,
-          irreps.text());
-}
-
 std::vector<Irreps> read_irreps(const StrictJson& json, bool parity) {
   const nlohmann::json& value = json.at("irreps");
   const auto is_string = [](const nlohmann::json& x) { return x.is_string(); };
@@ -101,6 +85,21 @@ std::vector<SelfConnection> read_self_connections(const StrictJson& json, int la
 }
 
 }  // namespace
+
+void check_irreps(const Irreps& irreps, bool scalars_only, bool parity) {
+  const auto& blocks = irreps.blocks();
+  bool good = blocks.front().l == 0 && blocks.front().parity == 1 && irreps.l_max() <= 3;
+  for (std::size_t b = 1; b < blocks.size(); ++b) good = good && comes_before(blocks[b - 1], blocks[b]);
+  require(good,
+          "{}: irreps '{}': expected each irrep once, l ascending from 0e to at most 3, even before odd, such as "
+          "32x0e+32x1o+16x2e",
+          where, irreps.text());
+  require(!scalars_only || blocks.size() == 1,
+          "{}: irreps '{}': the first and the last features are even scalars (0e) alone", where, irreps.text());
+  const bool even = std::all_of(blocks.begin(), blocks.end(), [](const Irrep& b) { return b.parity == 1; });
+  require(parity || even, "{}: irreps '{}': without parity all labels are even, such as 32x0e+32x1e", where,
+          irreps.text());
+}
 
 NequipShape NequipShape::from(const nlohmann::json& hyperparameters, int species, double cutoff) {
   const StrictJson json(hyperparameters, where,

@@ -51,6 +51,10 @@ struct NequipShape {
   int channels_to(int layer, int block) const;
 };
 
+/// Throws unless each irrep occurs once, l ascending to at most 3, even before odd; scalars come first, since gates and
+/// readout need them.
+void check_irreps(const Irreps& irreps, bool scalars_only, bool parity);
+
 /// "1o": one irrep of a block.
 std::string irrep_name(const Irrep& block);
 int find_irrep(const std::vector<Irrep>& blocks, const Irrep& wanted);  ///< -1 where absent
