@@ -95,11 +95,11 @@ void edge_embedding(benchmark::State& state, const char* irreps) {
   const Bench<A> b(irreps);
   const View<double> r = random_view<double>(3 * edges), dr = random_view<double>(3 * edges, 3);
   const auto frequencies = to_device("isotrope::benchmark", b.record.tables.at("bessel.frequencies").values);
-  const BesselBasis basis{b.shape.num_bessel, b.shape.cutoff_power, b.shape.cutoff, frequencies.data()};
+  const BesselBasis basis = mace_basis(b.shape, frequencies.data());
   View<T> radial("radial", edges * A::rows * b.shape.num_bessel);
   View<typename A::Num> harmonics("harmonics", edges * b.harmonics());
   time_per_atom(state, [&] {
-    embed_edges<A>(basis, b.shape.l_max, -1, edges, r.data(), dr.data(), radial.data(), harmonics.data());
+    embed_edges<A>(basis, {b.shape.l_max, -1}, edges, r.data(), dr.data(), radial.data(), harmonics.data());
   });
 }
 
@@ -131,13 +131,13 @@ void convolution(benchmark::State& state, const char* irreps, bool backward) {
   const View<Num> harmonics = random_view<Num>(edges * b.harmonics());
   const View<T> radial = random_view<T>(edges * A::rows * c.weights);
   View<Num> couplings("couplings", edges * c.couplings);
-  View<T> g_couplings("g_couplings", edges * c.couplings);
+  View<T> g_harmonics("g_harmonics", edges * b.harmonics());
   const Filled<A> in(b.layer().in, atoms), out(c.out, atoms), g_in(b.layer().in, atoms);
   couple<A>(c, edges, b.harmonics(), harmonics.data(), couplings.data());
   time_per_atom(state, [&] {
     if (backward) {
-      convolve_backward<A>(c, b.batch(couplings, radial), in.features, out.features, g_in.features,
-                           A::dual ? nullptr : g_couplings.data());
+      convolve_backward<A>(c, b.batch(couplings, radial), in.features, out.features, g_in.features, b.harmonics(),
+                           A::dual ? nullptr : g_harmonics.data());
     } else {
       couple<A>(c, edges, b.harmonics(), harmonics.data(), couplings.data());
       convolve<A>(c, b.batch(couplings, radial), in.features, out.features);

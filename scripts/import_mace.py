@@ -16,8 +16,7 @@ import os
 import sys
 
 import numpy as np
-
-from model_file import write
+from model_file import Unsupported, write
 
 import mace  # noqa: F401  before e3nn: it lets torch load e3nn's constants
 import torch
@@ -34,10 +33,6 @@ ADDITIONS = {
     "embedding_readout": "embedding readout (use_embedding_readout)",
 }
 SMALLEST_COUPLING = 1e-13  # couplings are of order one; below is rounding of a zero
-
-
-class Unsupported(Exception):
-    """The model has a feature that the model file cannot express."""
 
 
 # ---- what can be converted ---------------------------------------------------------------------------------------
@@ -303,7 +298,7 @@ def export(model, path, training=None):
     """Writes `model` (mace-torch) as an isotrope model file; returns its content hash."""
     check_supported(model)
     energies = np.atleast_2d(model.atomic_energies_fn.atomic_energies.detach().cpu().double().numpy())
-    return write("mace", path, hyperparameters(model), model.atomic_numbers.tolist(), energies[0], float(model.r_max),
+    return write(path, "mace", hyperparameters(model), model.atomic_numbers.tolist(), energies[0], float(model.r_max),
                  parameters(model), tables(model), training or {})
 
 

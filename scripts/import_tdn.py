@@ -19,17 +19,13 @@ import sys
 import h5py
 import numpy as np
 
-from model_file import write
+from model_file import Unsupported, write
 
 # The elements with a reference energy in the program's data file, so those that it can have seen.
 TRAINED = ("H Be B C N O F Si P S Cl Sc Ti V Cr Mn Fe Co Ni Cu Ga Ge As Se Br").split()
 SYMBOLS = ("X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr "
            "Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir "
            "Pt Au").split()
-
-
-class Unsupported(Exception):
-    """The checkpoint has something that the model file cannot express."""
 
 
 # ---- the checkpoint ------------------------------------------------------------------------------------------------
@@ -164,7 +160,7 @@ def export(state, path, elements, cutoff, average_degree, average_atoms, forces,
     numbers = sorted(SYMBOLS.index(symbol) for symbol in elements)
     params, table = parameters(c, numbers, forces), cp_factors(c)
     c.check_all_used(("force_head.", "force_proj.") if forces == "gradient" else ())
-    return write("tdn", path, hyperparameters(c, average_degree, average_atoms, forces), numbers, np.zeros(len(numbers)),
+    return write(path, "tdn", hyperparameters(c, average_degree, average_atoms, forces), numbers, np.zeros(len(numbers)),
                  cutoff, params, table, training)
 
 

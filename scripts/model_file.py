@@ -8,9 +8,13 @@ import numpy as np
 import xxhash
 
 
-def write(architecture, path, hyper, elements, atomic_energies, cutoff, params, table, training):
-    """Writes a model file by way of a temporary; returns its content hash. `params` are (name, array) in file order,
-    `table` is a dictionary."""
+class Unsupported(Exception):
+    """A model has something that the model file cannot express."""
+
+
+def write(path, architecture, hyper, elements, atomic_energies, cutoff, params, table, training):
+    """Writes a model file, by way of a temporary. `params` is a list of (name, array) in the order of the flat
+    parameters, `table` a dictionary. Returns the content hash."""
     text = json.dumps(hyper)
     digest = content_hash(architecture, text, elements, atomic_energies, cutoff, params, table)
     temporary = f"{path}.tmp"

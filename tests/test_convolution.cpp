@@ -31,10 +31,18 @@ Layout sender_layout(int L) {
 
 struct Problem {
   int L, l_max;
+  bool odd = false;  ///< also couplings of odd l1 + l2 + l3
   int harmonics() const { return (l_max + 1) * (l_max + 1); }
   template <class A>
   Convolution convolution() const {
-    return {sender_layout<A>(L), l_max};
+    if (!odd) return {sender_layout<A>(L), l_max};
+    std::vector<ConvolutionPath> paths;
+    for (int l3 = 0; l3 <= l_max; ++l3) {
+      for (int l1 = 0; l1 <= L; ++l1) {
+        for (int l2 = std::abs(l1 - l3); l2 <= std::min(l_max, l1 + l3); ++l2) paths.push_back({l1, l1, l2, l3, l3});
+      }
+    }
+    return {sender_layout<A>(L), paths, l_max + 1};
   }
   template <class A>
   Shape features() const {
@@ -88,27 +96,34 @@ struct Batch {
 
 // ---- derivatives ---------------------------------------------------------------------------------------------------
 
-/// Inputs: features of the senders, radial weights, couplings (no adjoint of these in the pass with tangents).
+/// Inputs: features of the senders, radial weights, harmonics (no adjoint of these in the pass with tangents).
 struct ConvolutionCase : LayerCase {
   Problem problem;
-  long n_features, n_radial, n_couplings;
-  ConvolutionCase(int L, int l_max) : problem{L, l_max} {
+  long n_features, n_radial, n_harmonics;
+  ConvolutionCase(int L, int l_max, bool odd = false) : problem{L, l_max, odd} {
     using A = Plain<double>;
     n_features = live_size(problem.features<A>());
     n_radial = live_size(problem.radial<A>());
-    n_couplings = edges * problem.convolution<A>().couplings;
+    n_harmonics = edges * problem.harmonics();
     dual_inputs = n_features + n_radial;
-    inputs = dual_inputs + n_couplings;
+    inputs = dual_inputs + n_harmonics;
     outputs = live_size(problem.messages<A>());
+  }
+  template <class A>
+  View<typename A::Num> couplings(const Convolution& c, const Numbers& x) const {
+    const auto y = store_numbers<A>(part(x, dual_inputs, n_harmonics));
+    const View<typename A::Num> values("couplings", edges * c.couplings);
+    couple<A>(c, edges, problem.harmonics(), y.data(), values.data());
+    return values;
   }
   template <class A>
   Numbers forward(const std::vector<double>&, const Numbers& x) const {
     const Convolution c = problem.convolution<A>();
     const auto h = store<A>(problem.features<A>(), part(x, 0, n_features));
     const auto weights = store<A>(problem.radial<A>(), part(x, n_features, n_radial));
-    const auto couplings = store_numbers<A>(part(x, dual_inputs, n_couplings));
     const auto out = poisoned<A>(problem.messages<A>());
-    convolve<A>(c, Batch<A>{}.of(0, rows, c, couplings, weights), features<A>(sender_layout<A>(problem.L), senders, h),
+    const auto values = couplings<A>(c, x);
+    convolve<A>(c, Batch<A>{}.of(0, rows, c, values, weights), features<A>(sender_layout<A>(problem.L), senders, h),
                 features<A>(c.out, rows, out));
     return read<A>(problem.messages<A>(), out);
   }
@@ -119,16 +134,15 @@ struct ConvolutionCase : LayerCase {
     const Layout in = sender_layout<A>(problem.L);
     const auto h = store<A>(problem.features<A>(), part(x, 0, n_features));
     const auto weights = store<A>(problem.radial<A>(), part(x, n_features, n_radial));
-    const auto couplings = store_numbers<A>(part(x, dual_inputs, n_couplings));
     const auto g_out = store<A>(problem.messages<A>(), gy), g_in = zeros<A>(problem.features<A>());
-    const auto g_couplings =
-        poisoned<Plain<T>>({{1, {{static_cast<int>(n_couplings), static_cast<int>(n_couplings)}}}});
-    convolve_backward<A>(c, Batch<A>{}.of(0, rows, c, couplings, weights), features<A>(in, senders, h),
-                         features<A>(c.out, rows, g_out), features<A>(in, senders, g_in),
-                         A::dual ? nullptr : g_couplings.data());
+    const View<T> g_harmonics("g_harmonics", n_harmonics);
+    const auto values = couplings<A>(c, x);
+    convolve_backward<A>(c, Batch<A>{}.of(0, rows, c, values, weights), features<A>(in, senders, h),
+                         features<A>(c.out, rows, g_out), features<A>(in, senders, g_in), problem.harmonics(),
+                         A::dual ? nullptr : g_harmonics.data());
     Numbers g = read<A>(problem.features<A>(), g_in);
     append(g, read<A>(problem.radial<A>(), weights));  // written over the weights
-    if (!A::dual) append(g, read_numbers<Plain<T>>(g_couplings));
+    if (!A::dual) append(g, read_numbers<Plain<T>>(g_harmonics));
     return g;
   }
 };
@@ -140,32 +154,7 @@ TEST(Convolution, Derivatives) {
       check_layer(ConvolutionCase(L, l_max));
     }
   }
-}
-
-struct CoupleCase : LayerCase {
-  Problem problem{2, 3};
-  CoupleCase() {
-    inputs = edges * problem.harmonics();
-    outputs = edges * problem.convolution<Plain<double>>().couplings;
-  }
-  template <class A>
-  Numbers forward(const std::vector<double>&, const Numbers& x) const {
-    const auto y = store_numbers<A>(x);
-    const View<typename A::Num> couplings("couplings", outputs);
-    couple<A>(problem.convolution<A>(), edges, problem.harmonics(), y.data(), couplings.data());
-    return read_numbers<A>(couplings);
-  }
-  template <class A>
-  Numbers backward(const std::vector<double>&, const Numbers&, const Numbers& gy, std::vector<double>*) const {
-    using T = typename A::Real;
-    const auto g = store_numbers<Plain<T>>({gy.v, {}});
-    const View<T> g_y("g_y", inputs);
-    couple_backward<T>(problem.convolution<A>(), edges, problem.harmonics(), g.data(), g_y.data());
-    return read_numbers<Plain<T>>(g_y);
-  }
-};
-TEST(Convolution, CouplingsOfHarmonics) {
-  check_layer(CoupleCase{});
+  check_layer(ConvolutionCase(2, 3, true));
 }
 
 TEST(Convolution, CouplingsOfScalarsAreTheHarmonics) {
@@ -242,8 +231,8 @@ std::vector<double> by_loops(const Problem& problem, const Inputs& in) {
     std::vector<Path> paths;
     long width = 0;
     for (int l1 = 0; l1 <= problem.L; ++l1) {
-      for (int l2 = std::abs(l1 - l3); l2 <= std::min(problem.l_max, l1 + l3); l2 += 2) {
-        if ((l1 + l2 + l3) % 2 != 0) ++l2;
+      for (int l2 = std::abs(l1 - l3); l2 <= std::min(problem.l_max, l1 + l3); l2 += problem.odd ? 1 : 2) {
+        if (!problem.odd && (l1 + l2 + l3) % 2 != 0) ++l2;
         if (l2 > std::min(problem.l_max, l1 + l3)) break;
         paths.push_back({l1, l2, path_begin, width});
         path_begin += layout.block[l1].mul;
@@ -285,6 +274,8 @@ TEST(Convolution, EqualsItsDefinition) {
       expect_close(by_kernels(problem, inputs_of(problem), rows), by_loops(problem, inputs_of(problem)), 1e-13);
     }
   }
+  const Problem odd{2, 3, true};
+  expect_close(by_kernels(odd, inputs_of(odd), rows), by_loops(odd, inputs_of(odd)), 1e-13);
 }
 
 TEST(Convolution, BatchesOfReceiversAddNothing) {

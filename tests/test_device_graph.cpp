@@ -127,7 +127,7 @@ void expect_adjoint(double tolerance) {
 
   const auto stored = store_numbers<Plain<T>>({adjoint, {}});
   std::vector<double> gradient(parameters.size(), 1);  // added to
-  plan.add_gradient<T>(stored, gradient);
+  plan.add_gradient<T>(stored, parameters, gradient);
   const std::vector<double> ones(parameters.size(), 1);
   EXPECT_LE(std::abs(dot(w, adjoint) - dot(parameters, sum(gradient, -1, ones))), 100 * tolerance);
 }
@@ -135,6 +135,33 @@ void expect_adjoint(double tolerance) {
 TEST(WeightPlan, GradientIsTheAdjointOfPreparing) {
   expect_adjoint<double>(1e-15);
   expect_adjoint<float>(1e-6);
+}
+
+/// A copy that another parameter divides: values, and the gradient of both against differences.
+TEST(WeightPlan, DividesByAParameter) {
+  WeightPlan plan;
+  const std::size_t a = plan.allocate(4), b = plan.allocate(2);
+  plan.divide_by(5);
+  plan.copy(0, 2, 2, 2, 3, a, 2);
+  plan.divide_by(WeightPlan::none);
+  plan.copy(4, 1, 1, 1, 1, b, 2);
+  const std::vector<double> parameters{1, 2, 3, 4, 5, 0.5}, adjoint{0.3, -1, 2, 0.7, 0.9, 0};
+  View<double> weights;
+  const auto prepared = [&](const std::vector<double>& p) {
+    plan.prepare<double>(p, weights);
+    return to_host(weights, plan.size());
+  };
+  EXPECT_EQ(prepared(parameters), (std::vector<double>{6, 12, 18, 24, 5, 0}));
+  std::vector<double> gradient(parameters.size(), 0);
+  plan.add_gradient<double>(store_numbers<Plain<double>>({adjoint, {}}), parameters, gradient);
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    const auto slope = slope_of([&](double e) {
+      std::vector<double> moved = parameters;
+      moved[k] += e;
+      return std::vector<double>{dot(prepared(moved), adjoint)};
+    })[0];
+    EXPECT_NEAR(gradient[k], slope, 1e-6) << k;
+  }
 }
 
 TEST(WeightPlan, PreparesAgainIntoTheSameMemory) {

@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <numbers>
 
-#include "layers/edge_embedding.hpp"
 #include "layers/linear.hpp"
 #include "layers/radial_mlp.hpp"
 #include "layers/readout.hpp"
@@ -174,96 +172,6 @@ struct RadialCase : LayerCase {
 };
 TEST(Layers, RadialNetwork) {
   check_layer(RadialCase{});
-}
-
-// ---- edge embedding ------------------------------------------------------------------------------------------------
-
-struct EmbeddingCase : LayerCase {
-  static constexpr int edges = 9, l_max = 3, count = 4, power = 6;
-  static constexpr double cutoff = 3.1;
-  static constexpr int harmonics = (l_max + 1) * (l_max + 1);
-  View<double> frequencies;
-  EmbeddingCase() {
-    inputs = 3 * edges;
-    outputs = edges * (count + harmonics);
-    std::vector<double> values;
-    for (int n = 1; n <= count; ++n) values.push_back(n * std::numbers::pi / cutoff);
-    frequencies = to_device("test::frequencies", values);
-  }
-  /// Directions at random, distances from 0.5 Å to beyond the cutoff.
-  std::vector<double> point(std::uint64_t seed) const {
-    std::vector<double> r = random_numbers(inputs, seed);
-    for (int e = 0; e < edges; ++e) {
-      const double length = std::hypot(r[3 * e], r[3 * e + 1], r[3 * e + 2]);
-      for (int k = 0; k < 3; ++k) r[3 * e + k] *= (0.5 + 0.35 * e) / length;
-    }
-    return r;
-  }
-  BesselBasis basis() const { return {count, power, cutoff, frequencies.data()}; }
-  template <class A>
-  static Shape radial() {
-    return {{edges, {{count, count}}}};
-  }
-  template <class A>
-  Numbers forward(const std::vector<double>&, const Numbers& x) const {
-    const auto r = to_device("r", x.v), dr = to_device("dr", x.t);
-    const auto values = poisoned<A>(radial<A>());
-    const View<typename A::Num> y("y", edges * harmonics);
-    embed_edges<A>(basis(), l_max, -1, edges, r.data(), dr.data(), values.data(), y.data());
-    Numbers out = read<A>(radial<A>(), values);
-    append(out, read_numbers<A>(y));
-    return out;
-  }
-  template <class A>
-  Numbers backward(const std::vector<double>&, const Numbers& x, const Numbers& gy, std::vector<double>*) const {
-    const auto r = to_device("r", x.v);
-    const auto g_radial = store<A>(radial<A>(), part(gy, 0, edges * count));
-    const auto g_y = store_numbers<A>(part(gy, edges * count, edges * harmonics));
-    const View<double> g_r("g_r", 3 * edges);
-    if constexpr (!A::dual) {
-      embed_edges_backward<typename A::Real>(basis(), l_max, -1, edges, r.data(), g_radial.data(), g_y.data(), nullptr,
-                                             g_r.data());
-    }
-    return read_numbers<Plain<double>>(g_r);
-  }
-};
-TEST(Layers, EdgeEmbedding) {
-  check_layer(EmbeddingCase{});
-}
-
-TEST(Layers, RadialBasisIsTheFormulaAndVanishesAtTheCutoff) {
-  const EmbeddingCase layer;
-  const auto x = layer.point(1);
-  const auto y = layer.forward<Plain<double>>({}, {x, {}}).v;
-  const double p = EmbeddingCase::power;
-  int beyond = 0;
-  for (int e = 0; e < EmbeddingCase::edges; ++e) {
-    const double r = std::hypot(x[3 * e], x[3 * e + 1], x[3 * e + 2]), t = r / EmbeddingCase::cutoff;
-    beyond += t >= 1;
-    const double u = t >= 1 ? 0
-                            : 1 - (p + 1) * (p + 2) / 2 * std::pow(t, p) + p * (p + 2) * std::pow(t, p + 1) -
-                                  p * (p + 1) / 2 * std::pow(t, p + 2);
-    for (int n = 1; n <= EmbeddingCase::count; ++n) {
-      const double expected = std::sqrt(2 / EmbeddingCase::cutoff) * std::sin(n * std::numbers::pi * t) / r * u;
-      EXPECT_LE(std::abs(y[e * EmbeddingCase::count + n - 1] - expected), 1e-14);
-    }
-  }
-  EXPECT_EQ(beyond, 1);
-}
-
-/// Value, slope and curvature go to zero like (1 - r/rc)^3.
-TEST(Layers, EnvelopeIsSmoothAtTheCutoff) {
-  for (const int power : {2, 5, 6}) {
-    const BesselBasis basis{1, power, 4.0, nullptr};
-    for (const double gap : {1e-2, 1e-3}) {
-      const Dual<double> u = basis.envelope(Dual<double>{4.0 - gap, 1});
-      EXPECT_LE(std::abs(u.v), power * power * power * std::pow(gap / 4, 3));
-      EXPECT_LE(std::abs(u.t), power * power * power * std::pow(gap / 4, 2));
-    }
-    EXPECT_EQ(basis.envelope(4.0), 0);
-    EXPECT_EQ(basis.envelope(5.0), 0);
-    EXPECT_GT(basis.envelope(3.0), 0);
-  }
 }
 
 // ---- energies ------------------------------------------------------------------------------------------------------

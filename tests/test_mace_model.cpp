@@ -74,7 +74,8 @@ TEST(CreateMace, IsolatedAtomHasNoInteractionAndNoForce) {
 TEST(CreateMace, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(error_of(small_config()), "no error");
   EXPECT_EQ(error_with("hidden_irrep", "8x0e"), "model: unknown key 'hidden_irrep'; did you mean 'hidden_irreps'?");
-  EXPECT_EQ(error_with("architecture", "mice"), "unknown architecture 'mice': this build knows mace, tdn, transip");
+  EXPECT_EQ(error_with("architecture", "mice"),
+            "unknown architecture 'mice': this build knows mace, nequip, tdn, transip");
   nlohmann::json config = small_config();
   config.erase("cutoff");
   EXPECT_EQ(error_of(config), "model: key 'cutoff' is missing");
@@ -124,24 +125,22 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   rows.build(graph, shape.species);
   if (A::dual) rows.set_tangent(graph, tangent.dr, tangent.energy);
   MaceArrays<A> arrays;
-  arrays.most_numbers = most_numbers;
+  arrays.edges.most_numbers = most_numbers;
   NoHalo halo;
   const View<double> weight_gradient("gradient", plan.plan.size());
-  MacePass<A> pass({&shape,
-                    &plan,
-                    {shape.num_bessel, shape.cutoff_power, shape.cutoff, frequencies.data()},
-                    scale.data(),
-                    weights.data()},
-                   rows, halo, arrays, A::dual ? weight_gradient.data() : nullptr);
+  EdgeModel<double> edges{mace_basis(shape, frequencies.data()), {shape.l_max, -1, false}, {}, weights.data()};
+  for (const MaceLayer& layer : plan.layers) edges.layers.push_back({layer.convolution.get(), &layer.radial});
+  MacePass<A> pass({&shape, &plan, edges, scale.data(), weights.data()}, rows, halo, arrays,
+                   A::dual ? weight_gradient.data() : nullptr);
   pass.forward();
   pass.backward();
-  out.chunks = arrays.chunks.size();
+  out.chunks = arrays.edges.chunks.size();
   if constexpr (A::dual) {
     out.gradient.assign(record.parameters.size(), 0);
-    plan.plan.add_gradient<double>(weight_gradient, out.gradient);
+    plan.plan.add_gradient<double>(weight_gradient, record.parameters.values(), out.gradient);
   } else {
     out.energy = test::part(test::read_numbers<A>(arrays.energy.view()).v, 0, rows.rows);
-    out.g_r = test::part(test::read_numbers<A>(arrays.g_r.view()).v, 0, 3 * rows.edges);
+    out.g_r = test::part(test::read_numbers<A>(arrays.edges.g_r.view()).v, 0, 3 * rows.edges);
   }
 }
 

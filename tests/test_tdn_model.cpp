@@ -324,7 +324,7 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   EXPECT_TRUE(!out.paired || arrays.radial.pairs.count < rows.edges);
   if constexpr (A::dual) {
     out.gradient.assign(record.parameters.size(), 0);
-    plan.plan.add_gradient<double>(weight_gradient, out.gradient);
+    plan.plan.add_gradient<double>(weight_gradient, record.parameters.values(), out.gradient);
   } else {
     out.energy = test::part(test::read_numbers<A>(arrays.energy.view()).v, 0, rows.rows);
     out.g_r = test::part(test::read_numbers<A>(arrays.g_r.view()).v, 0, 3 * rows.edges);

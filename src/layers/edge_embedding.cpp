@@ -7,28 +7,29 @@
 namespace isotrope {
 namespace {
 
+constexpr int most_harmonics = harmonics_size(highest_l);  // room for the dispatcher's largest l
+
 template <class A>
 struct Embed {
   using T = typename A::Real;
   using N = std::conditional_t<A::dual, Dual<double>, double>;
   BesselBasis basis;
-  int l_max;
-  double sign;
+  EdgeHarmonics harmonics;
   const double *r, *dr;
   T* radial;
-  typename A::Num* harmonics;
+  typename A::Num* y;
 
   KOKKOS_INLINE_FUNCTION N component(long e, int k) const {
     if constexpr (A::dual) {
-      return {sign * r[3 * e + k], sign * dr[3 * e + k]};
+      return {harmonics.sign * r[3 * e + k], harmonics.sign * dr[3 * e + k]};
     } else {
-      return sign * r[3 * e + k];
+      return harmonics.sign * r[3 * e + k];
     }
   }
   KOKKOS_FUNCTION void operator()(long e) const {
     using std::sqrt;
-    const N x = component(e, 0), y = component(e, 1), z = component(e, 2);
-    const N length = sqrt(x * x + y * y + z * z);
+    const N a = component(e, 0), b = component(e, 1), c = component(e, 2);
+    const N length = sqrt(a * a + b * b + c * c);
     const N envelope = basis.scaled_envelope(length);
     T* row = radial + e * basis.count * A::rows;
     for (int n = 0; n < basis.count; ++n) {
@@ -40,64 +41,107 @@ struct Embed {
         row[n] = static_cast<T>(value);
       }
     }
-    N all[81];  // room for the dispatcher's largest l
-    spherical_harmonics(l_max, x, y, z, all);
-    const int count = (l_max + 1) * (l_max + 1);
-    for (int k = 0; k < count; ++k) harmonics[e * count + k] = cast_num(all[k], static_cast<typename A::Num*>(nullptr));
+    N all[most_harmonics];
+    spherical_harmonics(harmonics.l_max, a, b, c, all);
+    const int count = (harmonics.l_max + 1) * (harmonics.l_max + 1);
+    if (harmonics.solid) {
+      N power = length;
+      for (int l = 1; l <= harmonics.l_max; ++l, power = power * length) {
+        for (int k = l * l; k < (l + 1) * (l + 1); ++k) all[k] = all[k] * power;
+      }
+    }
+    for (int k = 0; k < count; ++k) y[e * count + k] = cast_num(all[k], static_cast<typename A::Num*>(nullptr));
   }
 };
 
 template <class T>
 struct EmbedBackward {
   BesselBasis basis;
-  int l_max;
-  double sign;
+  EdgeHarmonics harmonics;
   const double* r;
   const T *g_radial, *g_harmonics;
   const double* g_length;
   double* g_r;
 
+  /// Turns adjoints of r^l Y_lm into those of Y_lm; returns the part of r^l, by the length.
+  KOKKOS_INLINE_FUNCTION double length_of_solid(double a, double b, double c, double length, double* g_y) const {
+    double all[most_harmonics], slope = 0, power = 1;
+    spherical_harmonics(harmonics.l_max, a, b, c, all);
+    for (int l = 1; l <= harmonics.l_max; ++l, power *= length) {
+      for (int k = l * l; k < (l + 1) * (l + 1); ++k) {
+        slope += l * power * g_y[k] * all[k];
+        g_y[k] *= power * length;
+      }
+    }
+    return slope;
+  }
   KOKKOS_FUNCTION void operator()(long e) const {
     using std::sqrt;
-    const double x = sign * r[3 * e], y = sign * r[3 * e + 1], z = sign * r[3 * e + 2];
-    const Dual<double> length{sqrt(x * x + y * y + z * z), 1};
+    const double sign = harmonics.sign, a = sign * r[3 * e], b = sign * r[3 * e + 1], c = sign * r[3 * e + 2];
+    const Dual<double> length{sqrt(a * a + b * b + c * c), 1};
     const Dual<double> envelope = basis.scaled_envelope(length);
     double slope = g_length ? g_length[e] : 0;
     for (int n = 0; n < basis.count; ++n) slope += g_radial[e * basis.count + n] * basis.value(n, length, envelope).t;
-    const int count = (l_max + 1) * (l_max + 1);
-    double g_y[81], g[3] = {slope * x / length.v, slope * y / length.v, slope * z / length.v};
+    const int count = (harmonics.l_max + 1) * (harmonics.l_max + 1);
+    double g_y[most_harmonics];
     for (int k = 0; k < count; ++k) g_y[k] = g_harmonics[e * count + k];
-    spherical_harmonics_gradient(l_max, x, y, z, g_y, g);
+    if (harmonics.solid) slope += length_of_solid(a, b, c, length.v, g_y);
+    double g[3] = {slope * a / length.v, slope * b / length.v, slope * c / length.v};
+    spherical_harmonics_gradient(harmonics.l_max, a, b, c, g_y, g);
     for (int k = 0; k < 3; ++k) g_r[3 * e + k] = sign * g[k];
+  }
+};
+
+template <class T>
+struct FrequencyGradient {
+  BesselBasis basis;
+  const double *r, *dr;
+  const T* g_radial;
+  double* gradient;
+  KOKKOS_FUNCTION void operator()(long e) const {
+    using N = Dual<double>;
+    N x[3];
+    for (int k = 0; k < 3; ++k) x[k] = {r[3 * e + k], dr[3 * e + k]};
+    const N length = sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]), envelope = basis.scaled_envelope(length);
+    const T* g = g_radial + 2 * e * basis.count;
+    for (int n = 0; n < basis.count; ++n) {
+      const N slope = basis.frequency_slope(n, length, envelope);
+      add_shared(gradient + n, static_cast<double>(g[n]) * slope.t + static_cast<double>(g[basis.count + n]) * slope.v);
+    }
   }
 };
 
 }  // namespace
 
 template <class A>
-void embed_edges(const BesselBasis& basis, int l_max, double sign, long edges, const double* r, const double* dr,
-                 typename A::Real* radial, typename A::Num* harmonics) {
-  for_each("isotrope::embed_edges", edges, Embed<A>{basis, l_max, sign, r, dr, radial, harmonics});
+void embed_edges(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
+                 const double* dr, typename A::Real* radial, typename A::Num* y) {
+  for_each("isotrope::embed_edges", edges, Embed<A>{basis, harmonics, r, dr, radial, y});
 }
 
 template <class T>
-void embed_edges_backward(const BesselBasis& basis, int l_max, double sign, long edges, const double* r,
-                          const T* g_radial, const T* g_harmonics, const double* g_length, double* g_r) {
+void embed_edges_backward(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
+                          const T* g_radial, const T* g_y, const double* g_length, double* g_r) {
   for_each("isotrope::embed_edges_backward", edges,
-           EmbedBackward<T>{basis, l_max, sign, r, g_radial, g_harmonics, g_length, g_r});
+           EmbedBackward<T>{basis, harmonics, r, g_radial, g_y, g_length, g_r});
 }
 
-template void embed_edges<Plain<float>>(const BesselBasis&, int, double, long, const double*, const double*, float*,
-                                        float*);
-template void embed_edges<Plain<double>>(const BesselBasis&, int, double, long, const double*, const double*, double*,
-                                         double*);
-template void embed_edges<WithTangent<float>>(const BesselBasis&, int, double, long, const double*, const double*,
-                                              float*, Dual<float>*);
-template void embed_edges<WithTangent<double>>(const BesselBasis&, int, double, long, const double*, const double*,
-                                               double*, Dual<double>*);
-template void embed_edges_backward(const BesselBasis&, int, double, long, const double*, const float*, const float*,
-                                   const double*, double*);
-template void embed_edges_backward(const BesselBasis&, int, double, long, const double*, const double*, const double*,
-                                   const double*, double*);
+template <class T>
+void frequency_gradient(const BesselBasis& basis, long edges, const double* r, const double* dr, const T* g_radial,
+                        double* gradient) {
+  for_each("isotrope::frequency_gradient", edges, FrequencyGradient<T>{basis, r, dr, g_radial, gradient});
+}
+
+#define ISOTROPE_INSTANTIATE(T)                                                                                     \
+  template void embed_edges<Plain<T>>(const BesselBasis&, const EdgeHarmonics&, long, const double*, const double*, \
+                                      T*, T*);                                                                      \
+  template void embed_edges<WithTangent<T>>(const BesselBasis&, const EdgeHarmonics&, long, const double*,          \
+                                            const double*, T*, Dual<T>*);                                           \
+  template void embed_edges_backward(const BesselBasis&, const EdgeHarmonics&, long, const double*, const T*,       \
+                                     const T*, const double*, double*);                                             \
+  template void frequency_gradient(const BesselBasis&, long, const double*, const double*, const T*, double*);
+ISOTROPE_INSTANTIATE(float)
+ISOTROPE_INSTANTIATE(double)
+#undef ISOTROPE_INSTANTIATE
 
 }  // namespace isotrope

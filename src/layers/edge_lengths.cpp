@@ -26,22 +26,20 @@ struct Lengths {
 };
 
 template <class A>
-struct Envelope {
-  BesselBasis basis;
+struct EnvelopeForward {
+  Envelope end;
   const Length<A>* length;
   typename A::Num* envelope;
   KOKKOS_FUNCTION void operator()(long e) const {
-    envelope[e] = cast_num(basis.envelope(length[e]), static_cast<typename A::Num*>(nullptr));
+    envelope[e] = cast_num(end(length[e]), static_cast<typename A::Num*>(nullptr));
   }
 };
 
 struct EnvelopeBackward {
-  BesselBasis basis;
+  Envelope end;
   const double *length, *g_envelope;
   double* g_length;
-  KOKKOS_FUNCTION void operator()(long e) const {
-    g_length[e] += g_envelope[e] * basis.envelope(Dual<double>{length[e], 1}).t;
-  }
+  KOKKOS_FUNCTION void operator()(long e) const { g_length[e] += g_envelope[e] * end(Dual<double>{length[e], 1}).t; }
 };
 
 /// One lane of Gaussians: the values and what their derivatives are made of.
@@ -132,13 +130,13 @@ void edge_lengths(long edges, const double* r, const double* dr, Length<A>* leng
 }
 
 template <class A>
-void edge_envelope(const BesselBasis& basis, long edges, const Length<A>* length, typename A::Num* envelope) {
-  for_each("isotrope::edge_envelope", edges, Envelope<A>{basis, length, envelope});
+void edge_envelope(const Envelope& end, long edges, const Length<A>* length, typename A::Num* envelope) {
+  for_each("isotrope::edge_envelope", edges, EnvelopeForward<A>{end, length, envelope});
 }
 
-void edge_envelope_backward(const BesselBasis& basis, long edges, const double* length, const double* g_envelope,
+void edge_envelope_backward(const Envelope& end, long edges, const double* length, const double* g_envelope,
                             double* g_length) {
-  for_each("isotrope::edge_envelope_backward", edges, EnvelopeBackward{basis, length, g_envelope, g_length});
+  for_each("isotrope::edge_envelope_backward", edges, EnvelopeBackward{end, length, g_envelope, g_length});
 }
 
 template <class A>
@@ -158,7 +156,7 @@ void gaussians_weight_gradient(const GaussianBasis& basis, const typename A::Rea
 
 #define ISOTROPE_INSTANTIATE(A)                                                                            \
   template void edge_lengths<A>(long, const double*, const double*, Length<A>*);                           \
-  template void edge_envelope<A>(const BesselBasis&, long, const Length<A>*, A::Num*);                     \
+  template void edge_envelope<A>(const Envelope&, long, const Length<A>*, A::Num*);                        \
   template void gaussians<A>(const GaussianBasis&, const A::Real*, long, const Length<A>*, A::Real*);      \
   template void gaussians_weight_gradient<A>(const GaussianBasis&, const A::Real*, long, const Length<A>*, \
                                              const A::Real*, A::Real*);

@@ -14,11 +14,11 @@ using Length = std::conditional_t<A::dual, Dual<double>, double>;
 template <class A>
 void edge_lengths(long edges, const double* r, const double* dr, Length<A>* length);
 
-/// The polynomial cutoff of `basis` at each length.
+/// How functions of each length end at the cutoff.
 template <class A>
-void edge_envelope(const BesselBasis& basis, long edges, const Length<A>* length, typename A::Num* envelope);
-/// g_length += g_envelope times the slope of the cutoff.
-void edge_envelope_backward(const BesselBasis& basis, long edges, const double* length, const double* g_envelope,
+void edge_envelope(const Envelope& end, long edges, const Length<A>* length, typename A::Num* envelope);
+/// g_length += g_envelope times the slope of the envelope.
+void edge_envelope_backward(const Envelope& end, long edges, const double* length, const double* g_envelope,
                             double* g_length);
 
 /// K Gaussians of a distance with trainable places and widths (SchNet's basis with the parameters set free, as in TDN):

@@ -1,38 +1,77 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <cmath>
+
 #include "core/lane.hpp"
 
 /// Radial functions of a distance, in double, over plain numbers and duals.
 namespace isotrope {
 
-/// sqrt(2/rc) sin(w_n r) / r times the polynomial cutoff
-/// u(x) = 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), x = r/rc
-/// (Gasteiger et al., Directional message passing, ICLR 2020, eqs. 7 and 8). C2 at the cutoff for p >= 2.
-struct BesselBasis {
-  int count = 8;
-  int power = 5;
-  double cutoff = 5;
-  const double* frequencies = nullptr;  ///< [count] Å^-1
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> cos(const Dual<X>& a) {
+  using std::cos;
+  using std::sin;
+  return {cos(a.v), -(sin(a.v) * a.t)};
+}
+
+/// How radial functions end at the cutoff; x = r/rc, and 0 beyond.
+struct Envelope {
+  enum class Kind { polynomial, xplor };
+  Kind kind = Kind::polynomial;
+  double cutoff = 5;  ///< rc, Å
+  int power = 5;      ///< p of the polynomial
+  double on = 0;      ///< Å, where XPLOR begins to fall
+
+  /// u(x) = 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2) (Gasteiger et al., Directional message passing,
+  /// ICLR 2020, eqs. 7 and 8). C2 at the cutoff for p >= 2.
+  static Envelope polynomial(int power, double cutoff) { return {Kind::polynomial, cutoff, power, 0}; }
+  /// 1 up to `on`, then (rc^2 - r^2)^2 (rc^2 + 2 r^2 - 3 on^2) / (rc^2 - on^2)^3 (Brünger, X-PLOR). C1.
+  static Envelope xplor(double on, double cutoff) { return {Kind::xplor, cutoff, 0, on}; }
 
   template <class N>
-  KOKKOS_INLINE_FUNCTION N envelope(const N& r) const {
+  KOKKOS_INLINE_FUNCTION N operator()(const N& r) const {
     if (value_of(r) >= cutoff) return r * 0.0;
+    if (kind == Kind::xplor) {
+      if (value_of(r) <= on) return r * 0.0 + 1.0;
+      const double rc2 = cutoff * cutoff, on2 = on * on, width = rc2 - on2;
+      const N r2 = r * r, rest = rc2 - r2;
+      return rest * rest * (rc2 - 3 * on2 + 2.0 * r2) / (width * width * width);
+    }
     const N x = r / cutoff;
     N xp = x;
     for (int k = 1; k < power; ++k) xp = xp * x;
     const double p = power;
     return 1.0 - xp * (0.5 * (p + 1) * (p + 2) - p * (p + 2) * x + 0.5 * p * (p + 1) * x * x);
   }
-  /// The n-th function; `scaled_envelope` is sqrt(2/rc) u(r) / r.
+};
+
+/// prefactor sin(w_n r) / r times the envelope.
+struct BesselBasis {
+  int count = 8;
+  Envelope envelope;
+  double prefactor = 1;
+  const double* frequencies = nullptr;  ///< [count] Å^-1
+
+  /// With the prefactor sqrt(2/rc), which makes the functions orthonormal without envelope.
+  static BesselBasis orthonormal(int count, const Envelope& envelope, const double* frequencies) {
+    return {count, envelope, std::sqrt(2.0 / envelope.cutoff), frequencies};
+  }
+
+  /// The n-th function; `scaled_envelope` is prefactor u(r) / r.
   template <class N>
   KOKKOS_INLINE_FUNCTION N value(int n, const N& r, const N& scaled_envelope) const {
     using std::sin;
     return sin(r * frequencies[n]) * scaled_envelope;
   }
+  /// Its derivative by its frequency.
+  template <class N>
+  KOKKOS_INLINE_FUNCTION N frequency_slope(int n, const N& r, const N& scaled_envelope) const {
+    using std::cos;
+    return cos(r * frequencies[n]) * (r * scaled_envelope);
+  }
   template <class N>
   KOKKOS_INLINE_FUNCTION N scaled_envelope(const N& r) const {
-    using std::sqrt;
-    return envelope(r) * sqrt(2.0 / cutoff) / r;
+    return envelope(r) * prefactor / r;
   }
 };
 

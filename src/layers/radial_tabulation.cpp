@@ -19,19 +19,25 @@ double largest(const std::vector<double>& values) {
 /// The slope of sin(f r) / r loses digits towards r = 0, and no two atoms come closer than this.
 constexpr double first_knot = 0.1;  // Å
 
-std::vector<double> knots_of(double cutoff, int knots) {
+/// Equidistant, the last at the cutoff, the first at first_knot or, where a knot has to lie on a kink, up to one
+/// interval below.
+std::vector<double> knots_of(double cutoff, double kink, int knots) {
+  double spacing = (cutoff - first_knot) / (knots - 1);
+  if (kink > 0) {
+    spacing = (cutoff - kink) / std::max(1.0, std::ceil((cutoff - kink) / spacing));
+    knots = static_cast<int>(std::ceil((cutoff - first_knot) / spacing - 1e-9)) + 1;
+  }
   std::vector<double> r(knots);
-  for (int k = 0; k < knots; ++k) r[k] = first_knot + (cutoff - first_knot) * k / (knots - 1);
+  for (int k = 0; k < knots; ++k) r[k] = cutoff - spacing * (knots - 1 - k);
   return r;
 }
 
 /// Largest errors of values and slopes in the middle of the intervals, where those of Hermite's interpolant are close
 /// to their largest (value) or at h/2 -+ h/sqrt(12) (slope; a quarter of the interval is near enough), relative to the
 /// largest value and slope.
-TableReport measure(const RadialNetwork& network, double cutoff, const std::vector<double>& knots,
-                    const SampledRadial& on_knots) {
+TableReport measure(const RadialNetwork& network, const std::vector<double>& knots, const SampledRadial& on_knots) {
   const int n = static_cast<int>(knots.size()), width = static_cast<int>(on_knots.values.size()) / n;
-  const double h = (cutoff - first_knot) / (n - 1);
+  const double h = (knots.back() - knots.front()) / (n - 1);
   TableReport report;
   report.knots = n;
   for (const double t : {0.25, 0.5}) {
@@ -59,11 +65,18 @@ TableReport measure(const RadialNetwork& network, double cutoff, const std::vect
   return report;
 }
 
-/// [knots][paths][channels] into the padded order of kernels.
-std::vector<double> pad_channels(const std::vector<double>& values, int channels, int pad) {
-  std::vector<double> padded(values.size() / channels * pad, 0.0);
-  for (std::size_t k = 0; k < values.size(); ++k) padded[k / channels * pad + k % channels] = values[k];
-  return padded;
+/// [knots][weights] into the padded order of kernels.
+template <class T>
+std::vector<double> pad_paths(const std::vector<double>& values, const std::vector<int>& channels) {
+  std::vector<double> rows;
+  for (std::size_t from = 0; from < values.size();) {
+    for (const int count : channels) {
+      const std::size_t at = rows.size();
+      rows.resize(at + padded<T>(count), 0.0);
+      for (int c = 0; c < count; ++c) rows[at + c] = values[from++];
+    }
+  }
+  return rows;
 }
 
 }  // namespace
@@ -78,20 +91,22 @@ template <class T>
 std::unique_ptr<RadialTable<T>> tabulate(const RadialNetwork& network, double cutoff, double tolerance,
                                          TableReport& report) {
   constexpr int most_knots = 8193;
+  std::vector<double> knots;
   SampledRadial sampled;
   for (int n = 257;; n = 2 * n - 1) {
-    const std::vector<double> knots = knots_of(cutoff, n);
+    knots = knots_of(cutoff, network.kink, n);
     sampled = network.sample(knots);
-    report = measure(network, cutoff, knots, sampled);
+    report = measure(network, knots, sampled);
     if (std::max(report.value_error, report.slope_error) <= tolerance) break;
     require(2 * n - 1 <= most_knots,
             "radial tables: {} knots have a relative error of {:.1e}, the tolerance is {:.1e}; ask for radial exact", n,
             std::max(report.value_error, report.slope_error), tolerance);
   }
-  const int pad = padded<T>(network.channels);
-  return std::make_unique<RadialTable<T>>(first_knot, cutoff, report.knots, network.paths * pad,
-                                          pad_channels(sampled.values, network.channels, pad),
-                                          pad_channels(sampled.slopes, network.channels, pad));
+  int weights = 0;
+  for (const int count : network.channels) weights += padded<T>(count);
+  return std::make_unique<RadialTable<T>>(knots.front(), knots.back(), report.knots, weights,
+                                          pad_paths<T>(sampled.values, network.channels),
+                                          pad_paths<T>(sampled.slopes, network.channels));
 }
 
 template std::unique_ptr<RadialTable<float>> tabulate(const RadialNetwork&, double, double, TableReport&);

@@ -17,12 +17,13 @@ struct SampledRadial {
 /// A radial network as a table is made from it, evaluated in double.
 struct RadialNetwork {
   std::function<SampledRadial(const std::vector<double>& distances)> sample;
-  int paths = 1, channels = 0;  ///< weights are [paths][channels]
+  std::vector<int> channels;  ///< of each path; weights are those of one path after the other
+  double kink = 0;            ///< where the curvature jumps, Å: a knot lies there (0: nowhere)
 };
 
 /// The table of a network: knots are doubled until values and slopes between them are within `tolerance` of the
-/// network, relative to the largest of each. Rows are padded for precision T. Throws where the largest table that it
-/// allows (8193 knots) does not reach the tolerance.
+/// network, relative to the largest of each. In rows every path is padded for precision T. Throws where the largest
+/// table that it allows (8193 knots) does not reach the tolerance.
 template <class T>
 std::unique_ptr<RadialTable<T>> tabulate(const RadialNetwork& network, double cutoff, double tolerance,
                                          TableReport& report);

@@ -26,6 +26,9 @@ class WeightPlan {
   /// prepared[at + r * stride + c] = scale * parameters[offset + r * parameter_stride + c], r < rows, c < columns.
   void copy(std::size_t offset, std::size_t parameter_stride, int rows, int columns, double scale, std::size_t at,
             std::size_t stride);
+  /// The copies made from now on are divided by this parameter as well; `none` ends it.
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+  void divide_by(std::size_t offset) { divisor_ = offset; }
   /// prepared[at + k * stride + c] = sum_p mix[k * rows + p] parameters[offset + p * columns + c], k < mixed.
   void mix(std::size_t offset, int rows, int columns, std::vector<double> mix, int mixed, std::size_t at,
            std::size_t stride);
@@ -34,7 +37,8 @@ class WeightPlan {
   template <class T>
   void prepare(std::span<const double> parameters, View<T>& weights) const;
   template <class T>
-  void add_gradient(const View<T>& weight_gradient, std::span<double> gradient) const;
+  void add_gradient(const View<T>& weight_gradient, std::span<const double> parameters,
+                    std::span<double> gradient) const;
 
  private:
   struct Slot {
@@ -44,9 +48,10 @@ class WeightPlan {
     std::size_t at, stride;
     std::vector<double> mix;  ///< empty: the identity
     int mixed;
+    std::size_t divisor = none;  ///< offset of the parameter that the copy is divided by
   };
   std::vector<Slot> slots_;
-  std::size_t size_ = 0;
+  std::size_t size_ = 0, divisor_ = none;
 };
 
 }  // namespace isotrope

@@ -3,9 +3,9 @@
 
 #include "core/error.hpp"
 #include "layers/feature_exchange.hpp"
+#include "layers/radial_tables.hpp"
 #include "models/check_parameters.hpp"
 #include "models/mace_pass.hpp"
-#include "models/mace_tables.hpp"
 
 namespace isotrope {
 namespace {
@@ -46,13 +46,20 @@ class Mace final : public Potential {
   std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<MaceWorkspace<T>>(); }
   void set_parameters(std::span<const double> values) override {
     values_.assign(values.begin(), values.end());
-    tables_.layers.clear();
+    tables_.clear();
     plan_.plan.prepare<T>(values, weights_);
   }
 
   std::optional<TableReport> tabulate_radial(double tolerance) override {
-    tables_ = isotrope::tabulate_radial<T>(shape_, names_, values_, couplings_, host_frequencies_, tolerance);
-    return tables_.report;
+    const MaceWeights plan = plan_weights<double>(shape_, names_, couplings_);
+    View<double> weights;
+    plan.plan.prepare<double>(values_, weights);
+    RadialTables<T> tables(mace_basis(shape_, host_frequencies_.data()), tolerance);
+    for (std::size_t t = 0; t < plan.layers.size(); ++t) {
+      tables.add(plan.layers[t].radial, weights, *plan.layers[t].convolution);
+    }
+    tables_ = std::move(tables.layers);
+    return tables.report;
   }
 
   void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
@@ -74,17 +81,20 @@ class Mace final : public Potential {
                                   scratch.weight_gradient.zeros(plan_.plan.size()));
     pass.forward();
     pass.backward();
-    plan_.plan.add_gradient<T>(scratch.weight_gradient.view(), gradient);
+    plan_.plan.add_gradient<T>(scratch.weight_gradient.view(), values_, gradient);
   }
 
  private:
   template <class A>
   typename MacePass<A>::Constants constants() const {
-    const bool tables = !A::dual && !tables_.layers.empty();
+    const bool tables = !A::dual && !tables_.empty();
     // Tables leave the radial basis to the pair term alone.
     const int count = tables && !shape_.pair_energy ? 0 : shape_.num_bessel;
-    const BesselBasis basis{count, shape_.cutoff_power, shape_.cutoff, frequencies_.data()};
-    return {&shape_, &plan_, basis, scale_.data(), weights_.data(), tables ? &tables_.layers : nullptr};
+    EdgeModel<T> edges{mace_basis(shape_, frequencies_.data()), {shape_.l_max, -1, false}, {}, weights_.data()};
+    edges.basis.count = count;
+    for (const MaceLayer& layer : plan_.layers) edges.layers.push_back({layer.convolution.get(), &layer.radial});
+    if (tables) edges.tables = &tables_;
+    return {&shape_, &plan_, edges, scale_.data(), weights_.data()};
   }
 
   void collect(const Graph& graph, const MaceWorkspace<T>& scratch, Result& result) const {
@@ -98,7 +108,7 @@ class Mace final : public Potential {
       const int s = graph.species[rows.order[row]];
       result.atom_energy[rows.order[row]] = shape_.scale[s] * energy(row) + shape_.shift[s];
     }
-    rows.edges_to_host(scratch.plain.g_r.view(), result.dE_dr);
+    rows.edges_to_host(scratch.plain.edges.g_r.view(), result.dE_dr);
   }
 
   MaceShape shape_;
@@ -106,7 +116,7 @@ class Mace final : public Potential {
   Parameters names_;
   std::vector<CouplingTable> couplings_;
   std::vector<double> host_frequencies_, values_;
-  MaceTables<T> tables_;
+  std::vector<std::unique_ptr<RadialTable<T>>> tables_;
   View<double> frequencies_, scale_;
   View<T> weights_;
   PotentialInfo info_;

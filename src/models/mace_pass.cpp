@@ -10,50 +10,42 @@ namespace isotrope {
 template <class A>
 MacePass<A>::MacePass(const Constants& constants, DeviceGraph& graph, Halo& halo, MaceArrays<A>& arrays,
                       T* weight_gradient)
-    : c_(constants), graph_(graph), halo_(halo), arrays_(arrays), weight_gradient_(weight_gradient) {
+    : c_(constants),
+      graph_(graph),
+      halo_(halo),
+      arrays_(arrays),
+      edges_(c_.edges, graph, arrays.edges),
+      weight_gradient_(weight_gradient) {
   arrays_.layers.resize(c_.shape->layers);
 }
 
 template <class A>
 void MacePass<A>::forward() {
-  split_into_chunks();
-  const int harmonics = (c_.shape->l_max + 1) * (c_.shape->l_max + 1);
-  embed_edges<A>(c_.basis, c_.shape->l_max, sign_, graph_.edges, graph_.r.data(), graph_.dr.data(),
-                 arrays_.radial.reserve(graph_.edges * c_.basis.count * A::rows),
-                 arrays_.harmonics.reserve(graph_.edges * harmonics));
+  edges_.embed();
   embed_atoms();
   arrays_.energy.zeros(graph_.rows);
   for (int t = 0; t < c_.shape->layers; ++t) interact(t);
   if constexpr (!A::dual) {
     if (c_.shape->pair_energy) {
-      pair_energy<T>(graph_, c_.shape->species, c_.basis.count, c_.weights + c_.plan->pair, arrays_.radial.data(),
-                     arrays_.energy.data());
+      pair_energy<T>(graph_, c_.shape->species, c_.edges.basis.count, c_.weights + c_.plan->pair,
+                     arrays_.edges.radial.data(), arrays_.energy.data());
     }
   }
 }
 
 template <class A>
 void MacePass<A>::backward() {
-  const int harmonics = (c_.shape->l_max + 1) * (c_.shape->l_max + 1);
   seed_energies<A>(graph_, c_.scale, arrays_.seed.reserve(graph_.rows));
-  if constexpr (!A::dual) {
-    arrays_.g_radial.zeros(graph_.edges * c_.basis.count);
-    arrays_.g_harmonics.zeros(graph_.edges * harmonics);
-    if (tabulated()) arrays_.g_length.zeros(graph_.edges);
-  }
+  edges_.start_backward();
   if (c_.shape->pair_energy) {
-    pair_energy_backward<A>(graph_, c_.shape->species, c_.basis.count, c_.weights + c_.plan->pair,
-                            arrays_.radial.data(), arrays_.seed.data(), arrays_.g_radial.data(),
+    pair_energy_backward<A>(graph_, c_.shape->species, c_.edges.basis.count, c_.weights + c_.plan->pair,
+                            arrays_.edges.radial.data(), arrays_.seed.data(), arrays_.edges.g_radial.data(),
                             weight_gradient_ ? weight_gradient_ + c_.plan->pair : nullptr);
   }
   const Layout& last = c_.plan->layers.back().out;
   zero_features<A>(arrays_.g_out, last, graph_.rows);
   for (int t = c_.shape->layers - 1; t >= 0; --t) interact_backward(t);
-  if constexpr (!A::dual) {
-    embed_edges_backward<T>(c_.basis, c_.shape->l_max, sign_, graph_.edges, graph_.r.data(), arrays_.g_radial.data(),
-                            arrays_.g_harmonics.data(), tabulated() ? arrays_.g_length.data() : nullptr,
-                            arrays_.g_r.reserve(3 * graph_.edges));
-  }
+  edges_.finish_backward();
 }
 
 template <class A>
@@ -81,9 +73,8 @@ void MacePass<A>::interact(int t) {
   auto& arrays = arrays_.layers[t];
   const long rows = graph_.rows;
   sender_features(t);
-  convolve_chunks(t);
-
   const Features<A> mid = features(arrays.mid, layer.convolution->out, rows);
+  edges_.convolve(t, {0, graph_.rows}, features(arrays.up, layer.in, graph_.senders), mid);
   const Features<A> message = features(arrays.message, layer.message, rows);
   for (int l = 0; l < message.layout.count; ++l) {
     linear_forward<A>(c_.weights, layer.linear[l], rows * (2 * l + 1), mid.start(l), mid.layout.block[l].pad, 0,
@@ -142,7 +133,8 @@ void MacePass<A>::interact_backward(int t) {
   }
   Features<A> g_up;
   if (sender_gradient_wanted(t)) g_up = zero_features<A>(arrays_.g_up, layer.in, graph_.senders);
-  convolve_chunks_backward(t, g_mid, g_up);
+  edges_.convolve_backward(t, {0, graph_.rows}, features(arrays.up, layer.in, graph_.senders), g_mid, g_up,
+                           weight_gradient_);
   sender_features_backward(t);
 }
 

@@ -48,6 +48,10 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
   return s;
 }
 
+BesselBasis mace_basis(const MaceShape& s, const double* frequencies) {
+  return BesselBasis::orthonormal(s.num_bessel, Envelope::polynomial(s.cutoff_power, s.cutoff), frequencies);
+}
+
 int count_paths(int L1, int l_max, int l3) {
   int paths = 0;
   for (int l1 = 0; l1 <= L1; ++l1) {

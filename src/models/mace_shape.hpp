@@ -6,6 +6,7 @@
 #include "core/irreps.hpp"
 #include "layers/layout.hpp"
 #include "layers/product_basis.hpp"
+#include "layers/radial_basis.hpp"
 #include "models/model_record.hpp"
 
 namespace isotrope {
@@ -39,6 +40,9 @@ struct MaceShape {
   /// Largest l of the skip connection: of the message where it acts on the message, else what comes in and goes out.
   int skip_L(int layer) const { return residual(layer) ? std::min(in_L(layer), out_L(layer)) : l_max; }
 };
+
+/// The radial basis on frequencies [num_bessel].
+BesselBasis mace_basis(const MaceShape& shape, const double* frequencies);
 
 /// C channels for each l = 0 ... L.
 template <class T>

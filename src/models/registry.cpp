@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "models/mace.hpp"
+#include "models/nequip.hpp"
 #include "models/potential.hpp"
 #include "models/tdn.hpp"
 #include "models/transip.hpp"
@@ -21,6 +22,7 @@ struct Architecture {
 /// Here an architecture is added.
 const std::map<std::string, Architecture>& registry() {
   static const std::map<std::string, Architecture> known{{"mace", {create_mace, make_mace}},
+                                                         {"nequip", {create_nequip, make_nequip}},
                                                          {"tdn", {create_tdn, make_tdn}},
                                                          {"transip", {create_transip, make_transip, true}}};
   return known;

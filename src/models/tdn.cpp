@@ -120,7 +120,7 @@ class Tdn final : public Potential {
                     scratch.weight_gradient.zeros(plan_.plan.size()));
     if (!forward_is_there) pass.forward();
     pass.backward();
-    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), gradient);
+    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), values_, gradient);
     scratch.training = true;
     scratch.plain.most_kept = most_kept_in_training;
     scratch.parameters = 0;

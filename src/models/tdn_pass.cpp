@@ -139,13 +139,13 @@ Features<A> TdnPass<A>::input_of(int t) {
 template <class A>
 void TdnPass<A>::embed_edges() {
   const TdnShape& s = *c_.shape;
-  const BesselBasis none{0, s.cutoff_power, s.cutoff, nullptr};
+  const Envelope end = Envelope::polynomial(s.cutoff_power, s.cutoff);
   N* harmonics = arrays_.harmonics.reserve(graph_.edges * d_);
-  isotrope::embed_edges<A>(none, s.l_max, 1, graph_.edges, graph_.r.data(), graph_.dr.data(), nullptr, harmonics);
+  isotrope::embed_edges<A>({0, end}, {s.l_max}, graph_.edges, graph_.r.data(), graph_.dr.data(), nullptr, harmonics);
   c_.product->template contract<A>(graph_.edges, harmonics, arrays_.couplings.reserve(graph_.edges * d_ * d_));
   edge_lengths<A>(graph_.edges, graph_.r.data(), graph_.dr.data(), arrays_.length.reserve(graph_.edges));
   if (s.smooth()) {
-    edge_envelope<A>(none, graph_.edges, arrays_.length.data(), arrays_.envelope.reserve(graph_.edges));
+    edge_envelope<A>(end, graph_.edges, arrays_.length.data(), arrays_.envelope.reserve(graph_.edges));
   }
 }
 

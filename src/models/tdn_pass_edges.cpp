@@ -197,14 +197,14 @@ template <class A>
 void TdnPass<A>::edges_backward() {
   if constexpr (!A::dual) {
     const TdnShape& s = *c_.shape;
-    const BesselBasis none{0, s.cutoff_power, s.cutoff, nullptr};
+    const Envelope end = Envelope::polynomial(s.cutoff_power, s.cutoff);
     T* g_harmonics = arrays_.g_harmonics.reserve(graph_.edges * d_);
     c_.product->template contract_backward<T>(graph_.edges, arrays_.g_couplings.data(), g_harmonics);
     if (s.smooth()) {
-      edge_envelope_backward(none, graph_.edges, arrays_.length.data(), arrays_.g_envelope.data(),
+      edge_envelope_backward(end, graph_.edges, arrays_.length.data(), arrays_.g_envelope.data(),
                              arrays_.g_length.data());
     }
-    embed_edges_backward<T>(none, s.l_max, 1, graph_.edges, graph_.r.data(), nullptr, g_harmonics,
+    embed_edges_backward<T>({0, end}, {s.l_max}, graph_.edges, graph_.r.data(), nullptr, g_harmonics,
                             arrays_.g_length.data(), arrays_.g_r.reserve(3 * graph_.edges));
   }
 }

@@ -48,7 +48,7 @@ TdnTables<T> tabulate_radial(const TdnShape& shape, const Parameters& names, std
   for (const NormedMlp* network : networks) {
     TableReport report;
     const auto at = [&](const std::vector<double>& r) { return sample(plan, weights, *network, shape.channels, r); };
-    tables.networks.push_back(tabulate<T>({at, 1, shape.channels}, shape.cutoff, tolerance, report));
+    tables.networks.push_back(tabulate<T>({at, {shape.channels}}, shape.cutoff, tolerance, report));
     tables.report.include(report);
   }
   return tables;

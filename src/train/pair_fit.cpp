@@ -23,8 +23,8 @@ struct Unknowns {
 
 BesselBasis basis_of(const ModelRecord& record) {
   const auto& frequencies = record.tables.at("bessel.frequencies").values;
-  return {static_cast<int>(frequencies.size()), record.hyperparameters.at("cutoff_power").get<int>(), record.cutoff,
-          frequencies.data()};
+  const Envelope envelope = Envelope::polynomial(record.hyperparameters.at("cutoff_power").get<int>(), record.cutoff);
+  return BesselBasis::orthonormal(static_cast<int>(frequencies.size()), envelope, frequencies.data());
 }
 
 /// Rows of the design matrix of one structure: the energy, then 3 N forces. Each directed edge carries one basis value.

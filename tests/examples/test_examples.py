@@ -10,20 +10,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 MODEL = ROOT / "tests/data/mace/l1_c12.h5"  # H C N O
+TDN = ROOT / "potentials/ethanol_b3lyp_tdn.h5"  # H C O, both kinds of forces
+SALT_MODEL = ROOT / "tests/data/nequip/so3_modality.h5"  # Na Cl, random weights
 BIN = Path(os.environ["ISOTROPE_VENV"]) / "bin"
 sys.path.insert(0, str(ROOT / "scripts"))
 from energy_drift import read_run  # noqa: E402
 
-TDN = ROOT / "potentials/ethanol_b3lyp_tdn.h5"  # both kinds of forces
-
 STEPS = 40
 
 
-def lammps(script, ranks, out):
+def lammps(script, ranks, out, model=MODEL, variables=()):
     """Runs an input in its folder; hands back its output."""
-    model = TDN if script.name == "in.direct" else MODEL
     command = [BIN / "mpiexec", "-n", str(ranks), BIN / "lmp", "-in", script.name, "-log", "none",
-               "-var", "plugin", os.environ["ISOTROPE_PLUGIN"], "-var", "model", model, "-var", "steps", str(STEPS), "-var", "out", out]
+               "-var", "plugin", os.environ["ISOTROPE_PLUGIN"], "-var", "model", model, "-var", "steps", str(STEPS),
+               "-var", "out", out, *variables]
     done = subprocess.run(command, cwd=script.parent, capture_output=True, text=True, timeout=240)
     if done.returncode != 0 or "WARNING" in done.stdout:
         raise AssertionError(f"{script}: exit code {done.returncode}\n{done.stderr}\n{done.stdout[-3000:]}")
@@ -37,12 +37,12 @@ class Examples(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def test_lammps_inputs(self):
-        scripts = sorted(EXAMPLES.glob("*/in.*"))
+        scripts = sorted(path for path in EXAMPLES.glob("*/in.*") if path.name != "in.melt")
         self.assertGreaterEqual(len(scripts), 4)
         for script in scripts:
             with self.subTest(script=script.name):
                 out = self.folder / f"{script.name}.csv"
-                lammps(script, 2 if script.name == "in.box" else 1, out)
+                lammps(script, 2 if script.name == "in.box" else 1, out, TDN if script.name == "in.direct" else MODEL)
                 run = read_run(out)
                 self.assertEqual(run["atoms"][0], 72 if script.name == "in.box" else 9)
                 self.assertAlmostEqual(run["time_ps"][-1], STEPS * 0.0005)
@@ -53,6 +53,16 @@ class Examples(unittest.TestCase):
         neighbours = [line for line in text.splitlines() if line.startswith("Total # of neighbors")]
         self.assertEqual(len(neighbours), 1)
         self.assertLessEqual(int(neighbours[0].split("=")[1]), 8 * 9 * 8)
+
+    def test_melting_salt(self):
+        """A smaller crystal and random weights: that it runs, on two ranks, and writes what it says."""
+        out, rdf = self.folder / "melt.csv", self.folder / "melt.rdf"
+        lammps(EXAMPLES / "05_nacl_sevennet/in.melt", 2, out, model=SALT_MODEL,
+               variables=["-var", "cells", "3", "-var", "rdf", rdf, "-var", "temperature", "600"])
+        run = read_run(out)
+        self.assertEqual(run["atoms"][0], 216)
+        self.assertAlmostEqual(run["time_ps"][-1], STEPS * 0.002)
+        self.assertEqual(len([line for line in rdf.read_text().splitlines() if not line.startswith("#")]), 101)
 
     def test_training_files(self):
         configurations = sorted(EXAMPLES.glob("*/*.yaml"))

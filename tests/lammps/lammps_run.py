@@ -22,6 +22,7 @@ CUTOFF = 4.5
 FOLDERS = tempfile.mkdtemp(prefix="isotrope_lammps_")
 atexit.register(shutil.rmtree, FOLDERS, ignore_errors=True)
 SYMBOLS = {1: "H", 6: "C", 7: "N", 8: "O", 11: "Na", 13: "Al", 17: "Cl", 29: "Cu"}
+NEQUIP_MODELS = MODELS.parent / "nequip"
 PRESSURE = 1.6021765e6  # bar per eV/Å^3 as LAMMPS has it (units metal)
 
 
@@ -158,18 +159,19 @@ def rms(x):
 
 @dataclass
 class Expected:
-    """A structure of a fixture (scripts/make_mace_fixtures.py) and what mace-torch says, turned into a box of LAMMPS."""
+    """A structure of a fixture (scripts/make_*_fixtures.py) and what the original says, turned into a box of LAMMPS."""
     name: str
     system: System
     elements: str
     interaction: float   # eV
     forces: np.ndarray   # in the turned frame
     stress: np.ndarray   # the same, None where not periodic
+    mirrored: bool       # turned with a reflection: not for models that know rotations only
 
 
 def expected_structures(model):
     """Structures of MODEL_expected.h5. LAMMPS wants lower triangular cells: a rotation, or for left-handed cells a rotation
-    with a reflection, under which forces turn like vectors (the models are O(3))."""
+    with a reflection, under which forces of an O(3) model turn like vectors."""
     found = []
     with h5py.File(f"{str(model)[:-3]}_expected.h5") as file:
         for group in file["structures"].values():
@@ -189,7 +191,8 @@ def expected_structures(model):
                             " ".join("p" if p else "f" for p in periodic))
             stress = turn.T @ group["stress"][:] @ turn if "stress" in group else None
             found.append(Expected(group.attrs["name"], system, " ".join(SYMBOLS[n] for n in kinds),
-                                  group["atom_energies"][:].sum(), group["forces"][:] @ turn, stress))
+                                  group["atom_energies"][:].sum(), group["forces"][:] @ turn, stress,
+                                  bool(np.linalg.det(turn) < 0)))
     return found
 
 

@@ -3,7 +3,7 @@
 import unittest
 
 import numpy as np
-from lammps_run import CUTOFF, MODELS, PRESSURE, Run, random_system, rms
+from lammps_run import CUTOFF, MODELS, NEQUIP_MODELS, PRESSURE, Run, random_system, rms
 
 ORTHOGONAL = np.diag([11.0, 10.0, 9.5])
 TRICLINIC = [[10.5, 0, 0], [2.5, 10.0, 0], [-1.8, 3.0, 11.0]]
@@ -102,6 +102,33 @@ class Ranks(unittest.TestCase):
             for newton in ("on", "off"):
                 with self.subTest(ranks=ranks, newton=newton):
                     self.assertLessEqual(np.abs(run.atoms(newton).forces - reference).max(), 1e-4 * rms(reference))
+
+
+class ConvolutionModel(unittest.TestCase):
+    """The same for a model of another architecture, whose layers exchange blocks of different widths."""
+
+    def test_same_on_every_decomposition(self):
+        cell = np.diag([12.0, 11.0, 10.0])
+        systems = {"orthogonal": random_system(50, cell, 8), "triclinic": random_system(50, TRICLINIC, 9),
+                   "empty": random_system(20, CORNER, 5, boundary="f f p", region=((0.01, 0.01, 0.01), (0.2, 0.2, 0.3)))}
+        for precision, tolerance in (("double", 1e-10), ("single", 1e-4)):
+            runs = {}
+            for ranks in (1, 2, 4):
+                runs[ranks] = Run(ranks)
+                for name, system in systems.items():
+                    runs[ranks].start(system, model=NEQUIP_MODELS / "so3_xplor.h5", elements="C H N",
+                                      style=f"isotrope precision {precision}", before="processors * 1 1").measure(name)
+                runs[ranks].go()
+            for name, system in systems.items():
+                base = runs[1].atoms(name)
+                self.assertGreater(rms(base.forces), 1e-2)
+                for ranks in (2, 4):
+                    with self.subTest(name=name, ranks=ranks, precision=precision):
+                        found = runs[ranks].atoms(name)
+                        scale = tolerance * rms(base.forces)
+                        self.assertLessEqual(np.abs(found.forces - base.forces).max(), scale)
+                        self.assertLessEqual(np.abs(found.virial - base.virial).max(), 10 * scale)
+                        self.assertLessEqual(np.abs(found.energy - base.energy).max(), scale)
 
 
 if __name__ == "__main__":

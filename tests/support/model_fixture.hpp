@@ -7,7 +7,8 @@
 #include "io/hdf5.hpp"
 #include "io/model_file.hpp"
 
-/// The fixtures of scripts/make_mace_fixtures.py: a model, structures, and what mace-torch computes.
+/// The fixtures of scripts/make_mace_fixtures.py and make_sevennet_fixtures.py: a model, structures, and what the
+/// original program computes.
 namespace isotrope::testing {
 
 struct FixtureStructure {
@@ -27,7 +28,7 @@ struct FixtureTraining {
   double loss = 0;
 };
 
-struct MaceFixture {
+struct ModelFixture {
   ModelRecord model;
   std::vector<FixtureStructure> structures;
   bool has_training = false;
@@ -64,10 +65,11 @@ inline FixtureStructure read_structure(const hdf5::Group& group) {
   return s;
 }
 
-inline MaceFixture read_fixture(const std::string& name) {
+/// `name` without its ending, such as mace/l0_c8.
+inline ModelFixture read_fixture(const std::string& name) {
   using hdf5::any;
-  const std::string path = std::string(ISOTROPE_SOURCE_DIR) + "/tests/data/mace/" + name;
-  MaceFixture fixture;
+  const std::string path = std::string(ISOTROPE_SOURCE_DIR) + "/tests/data/" + name;
+  ModelFixture fixture;
   fixture.model = read_model(path + ".h5");
   const hdf5::File file = hdf5::File::open(path + "_expected.h5");
   const hdf5::Group structures = file.group("structures");

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "layers/edge_stream.hpp"
+
+#include <algorithm>
+
+namespace isotrope {
+
+template <class A>
+EdgeStream<A>::EdgeStream(const EdgeModel<T>& model, DeviceGraph& graph, EdgeArrays<A>& arrays, int block,
+                          bool basis_gradient_wanted)
+    : m_(model), graph_(graph), arrays_(arrays), basis_gradient_wanted_(!A::dual || basis_gradient_wanted) {
+  arrays_.layers.resize(m_.layers.size());
+  split_rows(block);
+}
+
+template <class A>
+void EdgeStream<A>::split_rows(int block) {
+  long widest = 1;
+  for (const auto& layer : m_.layers) {
+    const int numbers = tabulated() ? layer.convolution->couplings : layer.convolution->weights * A::rows;
+    widest = std::max<long>(widest, numbers);
+  }
+  const long most_edges = (tabulated() ? arrays_.most_couplings : arrays_.most_numbers) / widest;
+  arrays_.blocks.clear();
+  arrays_.chunks.clear();
+  for (int begin = 0; begin < graph_.rows;) {
+    const int end = block > 0 ? std::min(graph_.rows, begin + block) : graph_.rows;
+    arrays_.blocks.push_back({begin, end});
+    split_block(arrays_.blocks.back(), most_edges);
+    begin = end;
+  }
+}
+
+template <class A>
+void EdgeStream<A>::split_block(const RowRange& block, long most_edges) {
+  const std::vector<long>& first = graph_.host_first;
+  for (int begin = block.begin; begin < block.end;) {
+    int end = begin + 1;
+    while (end < block.end && first[end + 1] - first[begin] <= most_edges) ++end;
+    arrays_.chunks.push_back({{begin, end}, first[begin], first[end]});
+    begin = end;
+  }
+}
+
+/// The chunks of a block, which are in the order of their rows.
+template <class A>
+template <class F>
+void EdgeStream<A>::for_chunks(const RowRange& block, const F& f) const {
+  const auto before = [](const EdgeChunk& chunk, int row) { return chunk.rows.begin < row; };
+  auto chunk = std::lower_bound(arrays_.chunks.begin(), arrays_.chunks.end(), block.begin, before);
+  for (; chunk != arrays_.chunks.end() && chunk->rows.begin < block.end; ++chunk) f(*chunk);
+}
+
+template <class A>
+void EdgeStream<A>::embed() {
+  embed_edges<A>(m_.basis, m_.harmonics, graph_.edges, graph_.r.data(), graph_.dr.data(),
+                 arrays_.radial.reserve(graph_.edges * m_.basis.count * A::rows),
+                 arrays_.harmonics.reserve(graph_.edges * m_.harmonics.count()));
+}
+
+template <class A>
+void EdgeStream<A>::start_backward() {
+  if (basis_gradient_wanted_) arrays_.g_radial.zeros(graph_.edges * m_.basis.count * A::rows);
+  if constexpr (!A::dual) {
+    arrays_.g_harmonics.zeros(graph_.edges * m_.harmonics.count());
+    if (tabulated()) arrays_.g_length.zeros(graph_.edges);
+  }
+}
+
+template <class A>
+void EdgeStream<A>::radial_and_couplings(int t, const EdgeChunk& chunk) {
+  const auto& layer = m_.layers[t];
+  auto& arrays = arrays_.layers[t];
+  const long edges = chunk.edge_end - chunk.edge_begin;
+  if (!tabulated()) {
+    T* weights = arrays.weights.reserve(edges * layer.convolution->weights * A::rows);
+    const T* basis = arrays_.radial.data() + chunk.edge_begin * m_.basis.count * A::rows;
+    layer.radial->template forward<A>(m_.weights, edges, basis, arrays.radial, weights);
+  }
+  if (!couplings_are_harmonics(*layer.convolution)) {
+    couple<A>(*layer.convolution, edges, m_.harmonics.count(),
+              arrays_.harmonics.data() + chunk.edge_begin * m_.harmonics.count(),
+              arrays.couplings.reserve(edges * layer.convolution->couplings));
+  }
+}
+
+template <class A>
+EdgeBatch<A> EdgeStream<A>::batch(int t, const RowRange& block, const EdgeChunk& chunk) const {
+  const Convolution& convolution = *m_.layers[t].convolution;
+  const auto& arrays = arrays_.layers[t];
+  EdgeBatch<A> batch{chunk.rows.begin, chunk.rows.end,      chunk.edge_begin,
+                     chunk.edge_end,   graph_.first.data(), graph_.sender.data()};
+  batch.couplings = couplings_are_harmonics(convolution)
+                        ? arrays_.harmonics.data() + chunk.edge_begin * convolution.couplings
+                        : arrays.couplings.data();
+  batch.message_begin = block.begin;
+  if (tabulated()) {
+    batch.table = (*m_.tables)[t]->view();
+    batch.r = graph_.r.data();
+    batch.g_length = arrays_.g_length.data();
+  } else {
+    batch.weights = arrays.weights.data();
+  }
+  return batch;
+}
+
+template <class A>
+void EdgeStream<A>::convolve(int t, const RowRange& block, const Features<A>& senders, const Features<A>& messages) {
+  for_chunks(block, [&](const EdgeChunk& chunk) {
+    radial_and_couplings(t, chunk);
+    isotrope::convolve<A>(*m_.layers[t].convolution, batch(t, block, chunk), senders, messages);
+  });
+}
+
+template <class A>
+void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Features<A>& senders,
+                                      const Features<A>& g_messages, const Features<A>& g_senders, T* weight_gradient) {
+  const auto& layer = m_.layers[t];
+  auto& arrays = arrays_.layers[t];
+  const int harmonics = m_.harmonics.count(), count = m_.basis.count;
+  for_chunks(block, [&](const EdgeChunk& chunk) {
+    if (arrays_.chunks.size() > 1) radial_and_couplings(t, chunk);
+    T* g_harmonics = A::dual ? nullptr : arrays_.g_harmonics.data() + chunk.edge_begin * harmonics;
+    isotrope::convolve_backward<A>(*layer.convolution, batch(t, block, chunk), senders, g_messages, g_senders,
+                                   harmonics, g_harmonics);
+    if (!tabulated()) {
+      const long edges = chunk.edge_end - chunk.edge_begin;
+      const long at = chunk.edge_begin * count * A::rows;
+      layer.radial->template backward<A>(
+          m_.weights, edges, arrays_.radial.data() + at, arrays.radial, arrays.weights.data(),
+          basis_gradient_wanted_ ? arrays_.g_radial.data() + at : nullptr, weight_gradient);
+    }
+  });
+}
+
+template <class A>
+void EdgeStream<A>::finish_backward() {
+  if constexpr (!A::dual) {
+    embed_edges_backward<T>(m_.basis, m_.harmonics, graph_.edges, graph_.r.data(), arrays_.g_radial.data(),
+                            arrays_.g_harmonics.data(), tabulated() ? arrays_.g_length.data() : nullptr,
+                            arrays_.g_r.reserve(3 * graph_.edges));
+  }
+}
+
+template class EdgeStream<Plain<float>>;
+template class EdgeStream<Plain<double>>;
+template class EdgeStream<WithTangent<float>>;
+template class EdgeStream<WithTangent<double>>;
+
+}  // namespace isotrope

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "layers/convolution.hpp"
+#include "layers/device_graph.hpp"
+#include "layers/edge_embedding.hpp"
+#include "layers/radial_mlp.hpp"
+#include "layers/radial_table.hpp"
+
+namespace isotrope {
+
+/// Consecutive receivers [begin, end).
+struct RowRange {
+  int begin, end;
+  int count() const { return end - begin; }
+};
+
+/// Consecutive receivers with their edges.
+struct EdgeChunk {
+  RowRange rows;
+  long edge_begin, edge_end;
+};
+
+/// What a model's edges pass through: the basis and the harmonics that all layers share, and of each layer the radial
+/// network and the convolution that it weighs.
+template <class T>
+struct EdgeModel {
+  struct Layer {
+    const Convolution* convolution;
+    const RadialMlp* radial;
+  };
+  BesselBasis basis;
+  EdgeHarmonics harmonics;
+  std::vector<Layer> layers;
+  const T* weights = nullptr;                                            ///< prepared
+  const std::vector<std::unique_ptr<RadialTable<T>>>* tables = nullptr;  ///< [layers] in place of networks, or null
+};
+
+/// Arrays of one pass over edges, plain or with tangents; they grow and are reused.
+template <class A>
+struct EdgeArrays {
+  using T = typename A::Real;
+  struct Layer {
+    Buffer<T> weights;                  ///< radial weights of the chunk of edges at hand
+    Buffer<typename A::Num> couplings;  ///< of the chunk
+    typename RadialMlp::Scratch<A> radial;
+  };
+  std::vector<Layer> layers;
+  Buffer<T> radial, g_radial;         ///< [edges][row][count of the basis]
+  Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2]
+  Buffer<T> g_harmonics;
+  Buffer<double> g_length;  ///< [edges] dE/d|r| by way of tables
+  Buffer<double> g_r;       ///< [edges][3]
+  std::vector<RowRange> blocks;
+  std::vector<EdgeChunk> chunks;  ///< each within a block
+  long most_numbers = 1 << 24;    ///< of the radial weights of a chunk with more than one receiver
+  long most_couplings = 1 << 16;  ///< of its couplings where weights come from tables: as much as stays in cache
+};
+
+/// The part of a model that streams over edges, chunk by chunk of receivers. Radial weights are the only array of size
+/// edges x channels; they exist for one chunk at a time. A graph that is one chunk (a training batch) keeps them for
+/// the adjoint, others evaluate them again.
+template <class A>
+class EdgeStream {
+ public:
+  using T = typename A::Real;
+  /// `block`: how many receivers' messages the model takes at a time (0: all). `basis_gradient_wanted`: adjoints of the
+  /// radial basis also in the pass with tangents (trained frequencies).
+  EdgeStream(const EdgeModel<T>& model, DeviceGraph& graph, EdgeArrays<A>& arrays, int block = 0,
+             bool basis_gradient_wanted = false);
+
+  const std::vector<RowRange>& blocks() const { return arrays_.blocks; }
+
+  void embed();
+  void start_backward();
+  /// Messages of the receivers of one block.
+  void convolve(int t, const RowRange& block, const Features<A>& senders, const Features<A>& messages);
+  /// Adds the adjoint of the sender features to g_senders (none where its data is null) and weight gradients.
+  void convolve_backward(int t, const RowRange& block, const Features<A>& senders, const Features<A>& g_messages,
+                         const Features<A>& g_senders, T* weight_gradient);
+  /// dE/dr into the arrays' g_r.
+  void finish_backward();
+
+ private:
+  void split_rows(int block);
+  void split_block(const RowRange& block, long most_edges);
+  template <class F>
+  void for_chunks(const RowRange& block, const F& f) const;
+  void radial_and_couplings(int t, const EdgeChunk& chunk);
+  EdgeBatch<A> batch(int t, const RowRange& block, const EdgeChunk& chunk) const;
+  bool tabulated() const { return !A::dual && m_.tables; }
+  bool couplings_are_harmonics(const Convolution& c) const {
+    return c.couplings_are_harmonics && c.couplings == m_.harmonics.count();
+  }
+
+  const EdgeModel<T>& m_;
+  DeviceGraph& graph_;
+  EdgeArrays<A>& arrays_;
+  bool basis_gradient_wanted_;
+};
+
+}  // namespace isotrope
