@@ -28,9 +28,7 @@ const std::vector<bool> is_pair{false, true, true, true, false, false, true, tru
 Shape rows(long count, int channels) {
   return {{count, {{channels, channels}}}};
 }
-BesselBasis basis() {
-  return {0, 6, cutoff, nullptr};
-}
+const Envelope end = Envelope::polynomial(6, cutoff);
 
 /// Of edges that are no pair r stays 0.
 std::vector<double> placed(std::vector<double> r) {
@@ -61,7 +59,7 @@ struct NeighbourCase : LayerCase {
           q(store<A>(rows(tokens, width), part(x, r_size, q_size))),
           kv(store<A>(rows(keys, 2 * width), part(x, r_size + q_size, kv_size))) {
       rotary_phases<A>(edges, heads, frequencies, frequency.data(), r.data(), dr.data(), cosine.data(), sine.data());
-      neighbour_envelope<A>(basis(), edges, r.data(), dr.data(), envelope.data());
+      neighbour_envelope<A>(end, edges, r.data(), dr.data(), envelope.data());
       neighbour_attention<A>(heads, edge(), q.data(), kv.data(), o.data());
     }
     NeighbourEdges<A> edge() const {
@@ -86,7 +84,7 @@ struct NeighbourCase : LayerCase {
     neighbour_attention_backward<A>(heads, a.edge(), a.q.data(), a.kv.data(), g_o.data(), adjoint, g_q.data(),
                                     g_kv.data());
     rotary_phases_backward(edges, heads, frequencies, a.frequency.data(), g_phase.data(), g_r.data());
-    neighbour_envelope_backward(basis(), edges, a.r.data(), g_envelope.data(), g_r.data());
+    neighbour_envelope_backward(end, edges, a.r.data(), g_envelope.data(), g_r.data());
     Numbers g{placed(read_numbers<Plain<double>>(g_r).v), {}};
     if (A::dual) g = {};
     append(g, read<A>(rows(tokens, width), g_q));

@@ -7,8 +7,8 @@ namespace isotrope {
 namespace {
 
 template <class A>
-struct Envelope {
-  BesselBasis basis;
+struct EnvelopeForward {
+  Envelope end;
   const double *r, *dr;
   typename A::Num* envelope;
   KOKKOS_FUNCTION void operator()(long e) const {
@@ -23,22 +23,22 @@ struct Envelope {
     if constexpr (A::dual) {
       const double* t = dr + 3 * e;
       const Dual<double> of{length, (x[0] * t[0] + x[1] * t[1] + x[2] * t[2]) / length};
-      envelope[e] = cast_num(basis.envelope(of), static_cast<N*>(nullptr));
+      envelope[e] = cast_num(end(of), static_cast<N*>(nullptr));
     } else {
-      envelope[e] = cast_num(basis.envelope(length), static_cast<N*>(nullptr));
+      envelope[e] = cast_num(end(length), static_cast<N*>(nullptr));
     }
   }
 };
 
 struct EnvelopeBackward {
-  BesselBasis basis;
+  Envelope end;
   const double *r, *g_envelope;
   double* g_r;
   KOKKOS_FUNCTION void operator()(long e) const {
     const double* x = r + 3 * e;
     const double length = std::sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]);
     if (length == 0) return;
-    const double slope = g_envelope[e] * basis.envelope(Dual<double>{length, 1}).t / length;
+    const double slope = g_envelope[e] * end(Dual<double>{length, 1}).t / length;
     for (int k = 0; k < 3; ++k) g_r[3 * e + k] += slope * x[k];
   }
 };
@@ -222,14 +222,13 @@ struct PhasesBackward {
 }  // namespace
 
 template <class A>
-void neighbour_envelope(const BesselBasis& basis, long edges, const double* r, const double* dr,
-                        typename A::Num* envelope) {
-  for_each("isotrope::neighbour_envelope", edges, Envelope<A>{basis, r, dr, envelope});
+void neighbour_envelope(const Envelope& end, long edges, const double* r, const double* dr, typename A::Num* envelope) {
+  for_each("isotrope::neighbour_envelope", edges, EnvelopeForward<A>{end, r, dr, envelope});
 }
 
-void neighbour_envelope_backward(const BesselBasis& basis, long edges, const double* r, const double* g_envelope,
+void neighbour_envelope_backward(const Envelope& end, long edges, const double* r, const double* g_envelope,
                                  double* g_r) {
-  for_each("isotrope::neighbour_envelope_backward", edges, EnvelopeBackward{basis, r, g_envelope, g_r});
+  for_each("isotrope::neighbour_envelope_backward", edges, EnvelopeBackward{end, r, g_envelope, g_r});
 }
 
 template <class A>
@@ -251,7 +250,7 @@ void rotary_phases_backward(long edges, const HeadShape& shape, int frequencies,
 }
 
 #define ISOTROPE_INSTANTIATE(A)                                                                                    \
-  template void neighbour_envelope<A>(const BesselBasis&, long, const double*, const double*, A::Num*);            \
+  template void neighbour_envelope<A>(const Envelope&, long, const double*, const double*, A::Num*);               \
   template void neighbour_attention<A>(const HeadShape&, const NeighbourEdges<A>&, const A::Real*, const A::Real*, \
                                        A::Real*);                                                                  \
   template void neighbour_attention_backward<A>(const HeadShape&, const NeighbourEdges<A>&, const A::Real*,        \

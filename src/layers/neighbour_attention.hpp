@@ -32,10 +32,9 @@ struct NeighbourEdges {
 
 /// u of edges r [edge][3] (Å), with tangent dr where A has one.
 template <class A>
-void neighbour_envelope(const BesselBasis& basis, long edges, const double* r, const double* dr,
-                        typename A::Num* envelope);
+void neighbour_envelope(const Envelope& end, long edges, const double* r, const double* dr, typename A::Num* envelope);
 /// g_r [edge][3] += g_envelope times the slope of u.
-void neighbour_envelope_backward(const BesselBasis& basis, long edges, const double* r, const double* g_envelope,
+void neighbour_envelope_backward(const Envelope& end, long edges, const double* r, const double* g_envelope,
                                  double* g_r);
 
 /// Writes o [token][row][heads D], tanh, weight and inverse; q and kv as in attention.hpp, not yet turned.

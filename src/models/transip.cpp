@@ -79,7 +79,7 @@ class WholeTransip final : public TransipPotential<T> {
     pass.forward();
     this->seed_loss(graph, tangent, scratch.graph.atom, arrays, [](T*, long) {});
     pass.backward();
-    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), gradient);
+    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), this->values_, gradient);
   }
 
   void collect(const Graph& graph, const WholeWorkspace<T>& scratch, Result& result) const {

@@ -56,7 +56,7 @@ void NeighbourMixing<A>::begin_forward() {
   const long size = graph_.edges * shape_.heads.size / 2 * A::rows;
   rotary_phases<A>(graph_.edges, shape_.heads, shape_.frequencies, shape_.omega, graph_.r.data(), graph_.dr.data(),
                    arrays_.cosine.reserve(size), arrays_.sine.reserve(size));
-  neighbour_envelope<A>(basis_, graph_.edges, graph_.r.data(), graph_.dr.data(),
+  neighbour_envelope<A>(envelope_, graph_.edges, graph_.r.data(), graph_.dr.data(),
                         arrays_.envelope.reserve(graph_.edges));
 }
 
@@ -111,7 +111,7 @@ void NeighbourMixing<A>::end_backward() {
   if (!shape_.positions) return;
   rotary_phases_backward(graph_.edges, shape_.heads, shape_.frequencies, shape_.omega, arrays_.g_phase.data(),
                          arrays_.g_r.data());
-  neighbour_envelope_backward(basis_, graph_.edges, graph_.r.data(), arrays_.g_envelope.data(), arrays_.g_r.data());
+  neighbour_envelope_backward(envelope_, graph_.edges, graph_.r.data(), arrays_.g_envelope.data(), arrays_.g_r.data());
 }
 
 #define ISOTROPE_INSTANTIATE(A) \

@@ -87,7 +87,7 @@ class NeighbourMixing final : public TokenMixing<A> {
   NeighbourMixing(const MixingShape& shape, double cutoff, double bound, const NeighbourTokens& graph, Halo& halo,
                   NeighbourMixingArrays<A>& arrays)
       : shape_(shape),
-        basis_{0, cutoff_power, cutoff, nullptr},
+        envelope_(Envelope::polynomial(cutoff_power, cutoff)),
         bound_(bound),
         graph_(graph),
         halo_(halo),
@@ -106,7 +106,7 @@ class NeighbourMixing final : public TokenMixing<A> {
   NeighbourEdges<A> edges_of(int layer);
 
   MixingShape shape_;
-  BesselBasis basis_;  ///< of which the cutoff function is used
+  Envelope envelope_;
   double bound_;
   const NeighbourTokens& graph_;
   Halo& halo_;

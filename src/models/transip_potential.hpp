@@ -57,13 +57,18 @@ class TransipPotential : public Potential {
     info_.latent_width = shape.width;
     info_.message_passing_layers = shape.layers;
     info_.exchange_width = token_exchange_width<T>(2 * plan_.heads.width());
-    plan_.plan.prepare<T>(record.parameters.values(), weights_);
+    prepare(record.parameters.values());
   }
 
   const PotentialInfo& info() const override { return info_; }
-  void set_parameters(std::span<const double> values) override { plan_.plan.template prepare<T>(values, weights_); }
+  void set_parameters(std::span<const double> values) override { prepare(values); }
 
  protected:
+  void prepare(std::span<const double> values) {
+    values_.assign(values.begin(), values.end());
+    plan_.plan.template prepare<T>(values, weights_);
+  }
+
   using PrefixRows = std::vector<std::array<int, 2>>;
 
   template <class A>
@@ -138,6 +143,7 @@ class TransipPotential : public Potential {
   TransipWeights plan_;
   View<double> omega_;
   View<T> weights_;
+  std::vector<double> values_;  ///< of the parameters
   PotentialInfo info_;
 
  private:
