@@ -11,7 +11,7 @@ tables go to the screen and to FOLDER/sevennet.md.
 Parity: largest differences from sevenn run fully in double, in eV/atom, eV/Å and eV/Å^3 (stress: root mean square of
 isotrope's), of isotrope in double, of sevenn as shipped, in float32, and of isotrope in single precision; radial
 networks evaluated exactly. Fails where isotrope in double differs by more than 1e-10 eV/atom or 1e-9 eV/Å, or isotrope
-in single precision by more than three times what sevenn's own float32 does.
+in single precision by more than three times what sevenn's own float32 does (1e-7 eV/atom at least).
 
 Speed: energy and forces, microseconds per atom, best of several, one thread each, alternating; sevenn in float32.
 """
@@ -35,6 +35,7 @@ from sevennet_model import Original
 CHECKPOINTS = [("7net-0", "7net-0", None), ("7net-0-22may2024", "7net-0_22may2024", None),
                ("7net-l3i5", "7net-l3i5", None), ("7net-mf-0-pbe", "7net-mf-0", "PBE"),
                ("7net-mf-0-r2scan", "7net-mf-0", "R2SCAN")]
+ROUNDING = 1e-7  # eV/atom of float32 in energies of a few eV; the total of one structure can be closer by chance
 EXACT = {"energy_ev_per_atom": 1e-10, "force_ev_per_angstrom": 1e-9}
 
 
@@ -90,7 +91,7 @@ def parity(name, label, modality, path, isotrope):
         result = import_sevennet.compare(path, originals, structures, isotrope)
         theirs, double, single = (result[k] for k in ("sevenn float32", "isotrope double", "isotrope single"))
         good = all(double[k] <= bound for k, bound in EXACT.items())
-        good &= single["energy_ev_per_atom"] <= 3 * theirs["energy_ev_per_atom"]
+        good &= single["energy_ev_per_atom"] <= 3 * max(theirs["energy_ev_per_atom"], ROUNDING)
         good &= single["force_ev_per_angstrom"] <= 3 * theirs["force_ev_per_angstrom"]
         sound &= good
         rows.append(f"| {name} | {system} | {cell(double)} | {cell(theirs)} | "

@@ -113,13 +113,13 @@ def differences(report):
 
 
 def own_differences(original, structures, exact):
-    energy = force = stress = 0.0
+    energy, force, stress = 0.0, 0.0, None
     for atoms, (e, f, s, _) in zip(structures, exact):
         e32, f32, s32, _ = original.evaluate(atoms)
         energy = max(energy, abs((e32.double().sum() - e.sum()).item()) / len(atoms))
         force = max(force, (f32.double() - f).abs().max().item())
         if s is not None:
-            stress = max(stress, (s32.double() - s).abs().max().item())
+            stress = max(stress or 0.0, (s32.double() - s).abs().max().item())
     return {"energy_ev_per_atom": energy, "force_ev_per_angstrom": force, "stress_ev_per_cubic_angstrom": stress}
 
 
