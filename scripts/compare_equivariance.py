@@ -88,7 +88,7 @@ def print_table(options, budgets):
         found = [results(options.folder, name) for seed in options.seeds
                  if (options.folder / f"{(name := f'{variant}_{tag}_{seed}')}.orbit.json").exists()]
         if found:
-            cells = [f"{statistics.mean(column):.3g} ± {statistics.stdev(column) if len(column) > 1 else float('nan'):.2g}"
+            cells = [f"{statistics.mean(column):.3g}" + (f" ± {statistics.stdev(column):.2g}" if len(column) > 1 else "")
                      for column in zip(*found)]
             print(f"| {variant}, equal {tag} | {steps} | {len(found)} | {' | '.join(cells)} |")
 
