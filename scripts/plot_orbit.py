@@ -4,7 +4,7 @@
 (angle of the map: the axis in its plane; radius: the angle of rotation), of the mean over structures (aggregate) and of
 one structure (individual); the other orbits as curves; and structures by the principal components of their errors.
 
-    .venv/bin/python scripts/plot_orbit.py DIR [--against consensus|label] [--structure N] [-o orbit.png]
+    .venv/bin/python scripts/plot_orbit.py DIR [--against consensus|label] [--structure N] [-o orbit.png] [--dpi 200]
 """
 import argparse
 import csv
@@ -138,10 +138,11 @@ def main():
     parser.add_argument("--against", choices=["consensus", "label"], default="consensus", help="what errors are taken from")
     parser.add_argument("--structure", type=int, help="place in the data of the individual maps (default: the worst)")
     parser.add_argument("-o", "--output", help="picture (default: orbit.png in the folder)")
+    parser.add_argument("--dpi", type=int, default=200, help="dots per inch of the picture")
     arguments = parser.parse_args()
     plt.rcParams.update({"font.size": 9, "axes.linewidth": 0.8})
     output = arguments.output or arguments.folder / "orbit.png"
-    draw_page(arguments.folder, arguments.against, arguments.structure).savefig(output, dpi=200)
+    draw_page(arguments.folder, arguments.against, arguments.structure).savefig(output, dpi=arguments.dpi)
     print(output)
 
 
