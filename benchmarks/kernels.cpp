@@ -38,7 +38,7 @@ struct Bench {
 
   explicit Bench(const char* hidden_irreps)
       : record(create_mace({{"architecture", "mace"}, {"cutoff", 5.0}, {"hidden_irreps", hidden_irreps}},
-                           {{1, 8}, {-13.6, -2040.0}, neighbours, 1}, 1)),
+                           {{1, 8}, {-13.6, -2040.0}, neighbours, 1, {}, {}}, 1)),
         shape(MaceShape::from(record.hyperparameters, 2, record.cutoff)),
         plan(plan_weights<T>(shape, record.parameters, coupling_tables(record, shape))) {
     plan.plan.template prepare<T>(record.parameters.values(), weights);
