@@ -207,7 +207,7 @@ class Model:
 
     def write(self, path):
         import_mace.check_supported(self.mace)
-        model_file.write("mace", path, self.hyperparameters(), self.mace.atomic_numbers.tolist(), self.e0, float(self.mace.r_max),
+        model_file.write(path, "mace", self.hyperparameters(), self.mace.atomic_numbers.tolist(), self.e0, float(self.mace.r_max),
                          self.parameters(), import_mace.tables(self.mace), {"program": PROGRAM, "weights": "random"})
 
 

@@ -279,7 +279,7 @@ def write_fixture(folder, name, seed, cases, cutoff=0.0, **hyper):
     count = hyper["width"] // hyper["heads"] // 6
     frequencies = 2 * np.pi / np.geomspace(1.3, 21.0, count) if count > 1 else np.array([2.1])
     energies = [-0.5, -1.0, -2.0]  # small: what is compared are differences
-    model_file.write("transip", folder / f"{name}.h5", hyper, ELEMENTS, energies, cutoff, parameters,
+    model_file.write(folder / f"{name}.h5", "transip", hyper, ELEMENTS, energies, cutoff, parameters,
                      {"rotary.frequencies": frequencies}, {"program": "scripts/make_transip_fixtures.py"})
     twin = Twin({"frames": "none", **hyper, "cutoff": cutoff}, parameters, frequencies)
     found = structures(rng, cutoff > 0)

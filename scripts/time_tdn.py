@@ -229,7 +229,7 @@ def write_model(path, mode, size, params):
     with h5py.File(f"{FIXTURES}/c.h5") as model:
         tables = {n: v[()] for n, v in model["tables"].items()} if mode is REFERENCE else {}
     kept = {n: v for n, v in params.items() if mode is ISOTROPE or not n.endswith("self_logit")}
-    write("tdn", path, hyper, ELEMENTS, np.zeros(len(ELEMENTS)), 4.5, list(kept.items()), tables, {"weights": "random"})
+    write(path, "tdn", hyper, ELEMENTS, np.zeros(len(ELEMENTS)), 4.5, list(kept.items()), tables, {"weights": "random"})
     return Twin(hyper, kept, tables, 4.5) if tables else None
 
 

@@ -44,7 +44,7 @@ def write_model(path, size):
     frequencies = 2 * np.pi / np.geomspace(1, 40, width // heads // 6)
     hyper = {"width": width, "layers": layers, "heads": heads, "hidden": 4 * width, "charges": [0], "multiplicities": [1, 2],
              "forces": "gradient", "latent_hidden": 0, "frames": "none", "frame_gap": 0.02, "scale": 1.0}
-    model_file.write("transip", path, hyper, ELEMENTS, [0.0] * 4, 0.0, parameters, {"rotary.frequencies": frequencies}, {})
+    model_file.write(path, "transip", hyper, ELEMENTS, [0.0] * 4, 0.0, parameters, {"rotary.frequencies": frequencies}, {})
     return hyper, parameters, frequencies
 
 
