@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "layers/bias.hpp"
+#include "layers/channels.hpp"
 #include "layers/irreps_gate.hpp"
 #include "support/layer_checks.hpp"
 
@@ -102,7 +102,7 @@ struct BiasCase : LayerCase {
     using Real = Plain<typename A::Real>;
     if constexpr (A::dual) {
       const auto g = store<A>(rows<A>(n, width), gy), gradient = store<Real>(rows<Real>(1, width), {*gw, {}});
-      bias_gradient<A>(n, padded<typename A::Real>(width), g.data(), gradient.data());
+      add_bias_gradient<A>(n, padded<typename A::Real>(width), g.data(), gradient.data());
       *gw = read<Real>(rows<Real>(1, width), gradient).v;
     }
     return gy;

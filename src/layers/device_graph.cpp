@@ -1,22 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "layers/device_graph.hpp"
 
+#include "layers/host_copy.hpp"
+
 namespace isotrope {
-namespace {
-
-/// Host memory of the buffer's first `size` elements: the buffer itself on a host, a mirror that is copied back on a
-/// device.
-template <class T, class F>
-void fill(Buffer<T>& buffer, std::size_t size, const F& f) {
-  buffer.reserve(size);
-  const auto part = Kokkos::subview(buffer.view(), std::make_pair(std::size_t(0), size));
-  auto host = Kokkos::create_mirror_view(part);
-  f(host.data());
-  Kokkos::deep_copy(part, host);
-}
-
-}  // namespace
-
 void DeviceGraph::build(const Graph& graph, int species_count) {
   segment.assign(species_count + 1, 0);
   for (int i = 0; i < graph.owned; ++i) {
@@ -43,8 +30,8 @@ void DeviceGraph::build(const Graph& graph, int species_count) {
   }
   edges = host_first[rows];
 
-  fill(first, rows + 1, [&](long* out) { std::copy(host_first.begin(), host_first.end(), out); });
-  fill(species, senders, [&](int* out) {
+  fill_from_host(first, rows + 1, [&](long* out) { std::copy(host_first.begin(), host_first.end(), out); });
+  fill_from_host(species, senders, [&](int* out) {
     for (int row = 0; row < senders; ++row) out[row] = graph.species[order[row]];
   });
   auto per_edge = [&](auto&& f) {
@@ -52,15 +39,16 @@ void DeviceGraph::build(const Graph& graph, int species_count) {
       for (long e = host_first[row]; e < host_first[row + 1]; ++e) f(row, e, edge_origin[row] + e - host_first[row]);
     }
   };
-  fill(sender, edges, [&](int* out) { per_edge([&](int, long e, long o) { out[e] = row_of[graph.neighbour[o]]; }); });
-  fill(receiver, edges, [&](int* out) { per_edge([&](int row, long e, long) { out[e] = row; }); });
-  fill(r, 3 * edges, [&](double* out) {
+  fill_from_host(sender, edges,
+                 [&](int* out) { per_edge([&](int, long e, long o) { out[e] = row_of[graph.neighbour[o]]; }); });
+  fill_from_host(receiver, edges, [&](int* out) { per_edge([&](int row, long e, long) { out[e] = row; }); });
+  fill_from_host(r, 3 * edges, [&](double* out) {
     per_edge([&](int, long e, long o) { std::copy(graph.r[o].begin(), graph.r[o].end(), out + 3 * e); });
   });
 }
 
 void DeviceGraph::set_tangent(const Graph& graph, std::span<const Vec3> tangent, std::span<const double> energy) {
-  fill(dr, 3 * edges, [&](double* out) {
+  fill_from_host(dr, 3 * edges, [&](double* out) {
     for (int row = 0; row < rows && !tangent.empty(); ++row) {
       for (long e = host_first[row]; e < host_first[row + 1]; ++e) {
         const Vec3& t = tangent[edge_origin[row] + e - host_first[row]];
@@ -68,7 +56,7 @@ void DeviceGraph::set_tangent(const Graph& graph, std::span<const Vec3> tangent,
       }
     }
   });
-  fill(seed, rows, [&](double* out) {
+  fill_from_host(seed, rows, [&](double* out) {
     for (int row = 0; row < rows; ++row) out[row] = energy[graph.graph[order[row]]];
   });
 }

@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "layers/edge_pairs.hpp"
 
+#include "layers/host_copy.hpp"
+
 namespace isotrope {
 namespace {
-
-template <class T>
-auto on_host(const Buffer<T>& buffer, std::size_t size) {
-  const auto part = Kokkos::subview(buffer.view(), std::make_pair(std::size_t(0), size));
-  return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), part);
-}
-
-void to_buffer(const std::vector<int>& values, Buffer<int>& buffer) {
-  buffer.reserve(values.size());
-  const auto part = Kokkos::subview(buffer.view(), std::make_pair(std::size_t(0), values.size()));
-  using Unmanaged = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
-  Kokkos::deep_copy(part, Kokkos::View<const int*, Kokkos::HostSpace, Unmanaged>(values.data(), values.size()));
-}
 
 bool opposite(const double* a, const double* b) {
   return a[0] == -b[0] && a[1] == -b[1] && a[2] == -b[2];
@@ -25,8 +14,8 @@ bool opposite(const double* a, const double* b) {
 
 void EdgePairs::build(const DeviceGraph& graph, bool with_tangent) {
   const std::size_t edges = graph.edges;
-  const auto sender = on_host(graph.sender, edges);
-  const auto r = on_host(graph.r, 3 * edges), dr = on_host(with_tangent ? graph.dr : graph.r, 3 * edges);
+  const auto sender = host_copy(graph.sender, edges);
+  const auto r = host_copy(graph.r, 3 * edges), dr = host_copy(with_tangent ? graph.dr : graph.r, 3 * edges);
   std::vector<int> pair(edges, -1), first_edge;
   first_edge.reserve(edges);
   for (int t = 0; t < graph.rows; ++t) {
@@ -45,8 +34,8 @@ void EdgePairs::build(const DeviceGraph& graph, bool with_tangent) {
     }
   }
   count = static_cast<long>(first_edge.size());
-  to_buffer(pair, of_edge);
-  to_buffer(first_edge, edge);
+  fill_from_host(of_edge, pair.size(), [&](int* out) { std::copy(pair.begin(), pair.end(), out); });
+  fill_from_host(edge, first_edge.size(), [&](int* out) { std::copy(first_edge.begin(), first_edge.end(), out); });
 }
 
 }  // namespace isotrope

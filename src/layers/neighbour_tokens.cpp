@@ -3,23 +3,19 @@
 
 #include <map>
 
+#include "layers/host_copy.hpp"
+
 namespace isotrope {
 namespace {
 
 template <class T>
 void upload(const std::vector<T>& values, Buffer<T>& buffer) {
-  buffer.reserve(values.size());
-  const auto part = Kokkos::subview(buffer.view(), std::make_pair(std::size_t(0), values.size()));
-  auto host = Kokkos::create_mirror_view(part);
-  std::copy(values.begin(), values.end(), host.data());
-  Kokkos::deep_copy(part, host);
+  fill_from_host(buffer, values.size(), [&](T* out) { std::copy(values.begin(), values.end(), out); });
 }
 void upload(const std::vector<Vec3>& values, Buffer<double>& buffer) {
-  buffer.reserve(3 * values.size());
-  const auto part = Kokkos::subview(buffer.view(), std::make_pair(std::size_t(0), 3 * values.size()));
-  auto host = Kokkos::create_mirror_view(part);
-  for (std::size_t e = 0; e < values.size(); ++e) std::copy(values[e].begin(), values[e].end(), host.data() + 3 * e);
-  Kokkos::deep_copy(part, host);
+  fill_from_host(buffer, 3 * values.size(), [&](double* out) {
+    for (std::size_t e = 0; e < values.size(); ++e) std::copy(values[e].begin(), values[e].end(), out + 3 * e);
+  });
 }
 
 }  // namespace

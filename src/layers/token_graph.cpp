@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "layers/token_graph.hpp"
 
+#include "layers/host_copy.hpp"
+
 namespace isotrope {
-namespace {
-
-/// Host memory of the buffer's first `size` elements, which is copied to the device at the end.
-template <class T, class F>
-void fill(Buffer<T>& buffer, std::size_t size, const F& f) {
-  buffer.reserve(size);
-  const auto part = Kokkos::subview(buffer.view(), std::make_pair(std::size_t(0), size));
-  auto host = Kokkos::create_mirror_view(part);
-  f(host.data());
-  Kokkos::deep_copy(part, host);
-}
-
-}  // namespace
-
 void TokenGraph::build(const Graph& graph, std::span<const std::array<int, prefixes>> prefix_rows) {
   ranges.clear();
   atom.clear();
@@ -34,7 +22,7 @@ void TokenGraph::build(const Graph& graph, std::span<const std::array<int, prefi
   }
   tokens = static_cast<long>(atom.size());
   place_keys(graph);
-  fill(row, tokens, [&](int* out) {
+  fill_from_host(row, tokens, [&](int* out) {
     for (long t = 0, g = -1, prefix = 0; t < tokens; ++t) {
       if (atom[t] >= 0) {
         out[t] = graph.species[atom[t]];
@@ -69,7 +57,7 @@ void TokenGraph::set_tangent(std::span<const Vec3> dr) {
 }
 
 void TokenGraph::fill_centred(const Graph* graph, std::span<const Vec3> vectors, Buffer<double>& out) {
-  fill(out, 3 * tokens, [&](double* numbers) {
+  fill_from_host(out, 3 * tokens, [&](double* numbers) {
     for (std::size_t g = 0; g < ranges.size(); ++g) {
       Vec3 mean{};
       for (long t = ranges[g].query_begin; t < ranges[g].query_end; ++t) {
@@ -87,9 +75,7 @@ void TokenGraph::fill_centred(const Graph* graph, std::span<const Vec3> vectors,
 }
 
 std::vector<Vec3> TokenGraph::prefix_gradient(const Buffer<double>& g_x) const {
-  const auto part = Kokkos::subview(g_x.view(), std::make_pair(0L, 3 * tokens));
-  auto host = Kokkos::create_mirror_view(part);
-  Kokkos::deep_copy(host, part);
+  const auto host = host_copy(g_x, 3 * tokens);
   std::vector<Vec3> sums(ranges.size(), Vec3{});
   for (std::size_t g = 0; g < ranges.size(); ++g) {
     for (long t = ranges[g].query_begin; t < ranges[g].query_end && atom[t] < 0; ++t)
@@ -100,9 +86,7 @@ std::vector<Vec3> TokenGraph::prefix_gradient(const Buffer<double>& g_x) const {
 
 void TokenGraph::positions_to_host(const Buffer<double>& g_x, std::span<const Vec3> prefix,
                                    std::vector<Vec3>& gradient) const {
-  const auto part = Kokkos::subview(g_x.view(), std::make_pair(0L, 3 * tokens));
-  auto host = Kokkos::create_mirror_view(part);
-  Kokkos::deep_copy(host, part);
+  const auto host = host_copy(g_x, 3 * tokens);
   for (std::size_t g = 0; g < ranges.size(); ++g) {
     for (long t = ranges[g].query_begin; t < ranges[g].query_end; ++t) {
       if (atom[t] < 0) continue;

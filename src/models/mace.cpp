@@ -5,6 +5,7 @@
 #include "layers/feature_exchange.hpp"
 #include "layers/radial_tables.hpp"
 #include "models/check_parameters.hpp"
+#include "models/collect_energies.hpp"
 #include "models/mace_pass.hpp"
 
 namespace isotrope {
@@ -68,7 +69,8 @@ class Mace final : public Potential {
     MacePass<Plain<T>> pass(constants<Plain<T>>(), scratch.graph, halo, scratch.plain, nullptr);
     pass.forward();
     pass.backward();
-    collect(graph, scratch, result);
+    collect_energies(graph, scratch.graph, scratch.plain.energy, scratch.plain.edges.g_r, shape_.scale, shape_.shift,
+                     result);
   }
 
   void add_loss_gradient(const Graph& graph, const LossTangent& tangent, Workspace& workspace,
@@ -95,20 +97,6 @@ class Mace final : public Potential {
     for (const MaceLayer& layer : plan_.layers) edges.layers.push_back({layer.convolution.get(), &layer.radial});
     if (tables) edges.tables = &tables_;
     return {&shape_, &plan_, edges, scale_.data(), weights_.data()};
-  }
-
-  void collect(const Graph& graph, const MaceWorkspace<T>& scratch, Result& result) const {
-    const DeviceGraph& rows = scratch.graph;
-    result.atom_energy.assign(graph.owned, 0);
-    result.dE_dr.resize(graph.edges());
-    const auto part = Kokkos::subview(scratch.plain.energy.view(), std::make_pair(0, rows.rows));
-    auto energy = Kokkos::create_mirror_view(part);
-    Kokkos::deep_copy(energy, part);
-    for (int row = 0; row < rows.rows; ++row) {
-      const int s = graph.species[rows.order[row]];
-      result.atom_energy[rows.order[row]] = shape_.scale[s] * energy(row) + shape_.shift[s];
-    }
-    rows.edges_to_host(scratch.plain.edges.g_r.view(), result.dE_dr);
   }
 
   MaceShape shape_;

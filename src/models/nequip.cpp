@@ -5,6 +5,7 @@
 #include "layers/feature_exchange.hpp"
 #include "layers/radial_tables.hpp"
 #include "models/check_parameters.hpp"
+#include "models/collect_energies.hpp"
 #include "models/nequip_pass.hpp"
 
 namespace isotrope {
@@ -69,7 +70,8 @@ class Nequip final : public Potential {
     NequipPass<Plain<T>> pass(constants<Plain<T>>(), scratch.graph, halo, scratch.plain, nullptr, nullptr);
     pass.forward();
     pass.backward();
-    collect(graph, scratch, result);
+    collect_energies(graph, scratch.graph, scratch.plain.energy, scratch.plain.edges.g_r, shape_.scale, shape_.shift,
+                     result);
   }
 
   void add_loss_gradient(const Graph& graph, const LossTangent& tangent, Workspace& workspace,
@@ -107,20 +109,6 @@ class Nequip final : public Potential {
     auto host = Kokkos::create_mirror_view(scratch.frequency_gradient.view());
     Kokkos::deep_copy(host, scratch.frequency_gradient.view());
     for (int n = 0; n < shape_.num_bessel; ++n) gradient[plan_.frequencies + n] += host(n);
-  }
-
-  void collect(const Graph& graph, const NequipWorkspace<T>& scratch, Result& result) const {
-    const DeviceGraph& rows = scratch.graph;
-    result.atom_energy.assign(graph.owned, 0);
-    result.dE_dr.resize(graph.edges());
-    const auto part = Kokkos::subview(scratch.plain.energy.view(), std::make_pair(0, rows.rows));
-    auto energy = Kokkos::create_mirror_view(part);
-    Kokkos::deep_copy(energy, part);
-    for (int row = 0; row < rows.rows; ++row) {
-      const int s = graph.species[rows.order[row]];
-      result.atom_energy[rows.order[row]] = shape_.scale[s] * energy(row) + shape_.shift[s];
-    }
-    rows.edges_to_host(scratch.plain.edges.g_r.view(), result.dE_dr);
   }
 
   NequipShape shape_;

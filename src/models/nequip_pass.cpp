@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/nequip_pass.hpp"
 
-#include "layers/bias.hpp"
+#include "layers/channels.hpp"
 #include "layers/feature_exchange.hpp"
 #include "layers/readout.hpp"
 #include "layers/species_embedding.hpp"
@@ -90,7 +90,7 @@ void NequipPass<A>::interact_backward(int t) {
   irreps_gate_backward<A>(layer.gate, features(arrays.gate_in, layer.gate.in, graph_.rows),
                           features(arrays_.g_out, layer.gate.out, graph_.rows), g_gate);
   if (A::dual && layer.bias_2 != WeightPlan::none) {
-    bias_gradient<A>(graph_.rows, g_gate.layout.block[0].pad, g_gate.start(0), weight_gradient_ + layer.bias_2);
+    add_bias_gradient<A>(graph_.rows, g_gate.layout.block[0].pad, g_gate.start(0), weight_gradient_ + layer.bias_2);
   }
   const Features<A> up = features(arrays.up, layer.in, graph_.senders);
   Features<A> g_up;
@@ -202,7 +202,7 @@ void NequipPass<A>::sender_features_backward(int t) {
     linear_backward<A>(c_.weights, layer.linear_1[b], n, g_up.start(b), pad, 0, g_in.start(b), pad);
   }
   if (A::dual && layer.bias_1 != WeightPlan::none) {
-    bias_gradient<A>(graph_.rows, in.layout.block[0].pad, g_up.start(0), weight_gradient_ + layer.bias_1);
+    add_bias_gradient<A>(graph_.rows, in.layout.block[0].pad, g_up.start(0), weight_gradient_ + layer.bias_1);
   }
   self_backward(t, in, features(arrays_.g_gate, layer.gate.in, graph_.rows), g_in);
   std::swap(arrays_.g_out, arrays_.g_in);
@@ -220,7 +220,7 @@ void NequipPass<A>::element_features_backward() {
   expand_species_backward<A>(graph_, features(arrays_.g_up, layer.in, graph_.senders), g_table_up);
   linear_weight_gradient<A>(layer.linear_1[0], species, table.data, pad, g_table_up.data, pad, weight_gradient_);
   if (layer.bias_1 != WeightPlan::none) {
-    bias_gradient<A>(species, pad, g_table_up.data, weight_gradient_ + layer.bias_1);
+    add_bias_gradient<A>(species, pad, g_table_up.data, weight_gradient_ + layer.bias_1);
   }
   linear_backward<A>(c_.weights, layer.linear_1[0], species, g_table_up.data, pad, 0, g_table.data, pad);
   species_table_gradient<A>(g_table, weight_gradient_ + c_.plan->embedding_at);
