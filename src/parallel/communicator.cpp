@@ -2,6 +2,8 @@
 #include "parallel/communicator.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -23,6 +25,16 @@ int launched_processes() {
     if (const char* value = std::getenv(name)) return std::atoi(value);
   return 0;
 }
+
+#ifdef ISOTROPE_HAVE_MPI
+/// Waits until the launcher has taken what was written into its pipe, two seconds at most: an abort drops what it has not.
+void wait_until_read(int descriptor) {
+  for (int unread = 1, tries = 0; unread > 0 && tries < 200; ++tries) {
+    if (ioctl(descriptor, FIONREAD, &unread) != 0) return;  // no pipe: nobody has to take anything
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+#endif
 
 }  // namespace
 
@@ -78,6 +90,7 @@ void Communicator::abort(const std::string& message) const {
   fmt::print(stderr, "isotrope: error: {}{}\n", root() ? "" : fmt::format("rank {}: ", rank_), message);
   std::fflush(nullptr);
 #ifdef ISOTROPE_HAVE_MPI
+  if (started_) wait_until_read(STDERR_FILENO);
   if (started_) MPI_Abort(MPI_COMM_WORLD, 1);
 #endif
   std::exit(1);
