@@ -17,16 +17,20 @@ constexpr long block_numbers = 1 << 15;  // of A, which all panels read: so that
 /// Sums over p of a[r][p] panel[p][lanes], for `rows` rows and `lanes` lanes of columns.
 template <class T, int rows, int lanes>
 void tile(long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
-  constexpr int width = lane_width<T>;
+  constexpr int width = lane_width<T>, upper_rows = (rows + 1) / 2;
+  // Two pointers to rows: their offsets then fit into registers, where those of six would be loaded at every step.
+  const T* lower = a + upper_rows * lda;
+  // What the sums are stored to is fetched while they are formed.
+  for (int r = 0; r < rows; ++r) __builtin_prefetch(c + r * ldc, 1);
   Lane<T> sum[rows][lanes];
   for (int r = 0; r < rows; ++r) {
     for (int l = 0; l < lanes; ++l) sum[r][l] = Lane<T>(T(0));
   }
-  for (long p = 0; p < depth; ++p) {
+  for (const T* const end = panel + depth * lanes * width; panel != end; panel += lanes * width, ++a, ++lower) {
     Lane<T> b[lanes];
-    for (int l = 0; l < lanes; ++l) b[l] = load_lane(panel + (p * lanes + l) * width);
+    for (int l = 0; l < lanes; ++l) b[l] = load_lane(panel + l * width);
     for (int r = 0; r < rows; ++r) {
-      const Lane<T> x(a[r * lda + p]);
+      const Lane<T> x(r < upper_rows ? a[r * lda] : lower[(r - upper_rows) * lda]);
       for (int l = 0; l < lanes; ++l) sum[r][l] += x * b[l];
     }
   }
