@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A fresh TDN (create_tdn): what it refuses, the physics that the authors' program lacks and this one has, gradients of
-// a loss with both kinds of forces, and passes in chunks of receivers.
+// A fresh TDN (create_tdn): what it refuses, the physics that the authors' program lacks and this one has, and
+// gradients of a loss with both kinds of forces.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,27 +8,16 @@
 #include "core/error.hpp"
 #include "evaluate/physics_checks.hpp"
 #include "models/tdn.hpp"
-#include "models/tdn_pass.hpp"
+#include "support/fresh_tdn.hpp"
 #include "support/layer_checks.hpp"
-#include "support/random_structure.hpp"
-#include "support/tdn_fixture.hpp"
 #include "train/loss_pass.hpp"
 
 namespace isotrope {
 namespace {
 
+using test::fresh, test::molecules, test::small_config, test::statistics;
 using Verdict = CheckResult::Verdict;
 
-nlohmann::json small_config(const char* forces = "both", int l_max = 1) {
-  return {{"architecture", "tdn"}, {"cutoff", 4.5},  {"channels", 12},        {"layers", 2},     {"heads", 2},
-          {"num_gaussians", 9},    {"l_max", l_max}, {"radial_mlp", {7, 10}}, {"forces", forces}};
-}
-DataStatistics statistics() {
-  return {{1, 6, 7, 8, 16, 17}, {-13.5, -1030, -1480, -2040.25, -10800, -12500}, 9.5, 1.25};
-}
-ModelRecord fresh(const nlohmann::json& config) {
-  return create_model(config, statistics(), 3);
-}
 std::string error_of(const nlohmann::json& config) {
   try {
     create_model(config, statistics(), 1);
@@ -41,18 +30,6 @@ std::string error_with(const char* key, const nlohmann::json& value) {
   nlohmann::json config = small_config();
   config[key] = value;
   return error_of(config);
-}
-
-std::vector<NamedStructure> molecules() {
-  std::vector<NamedStructure> out;
-  const auto fixture = testing::read_tdn_fixture("a");
-  for (const auto& c : fixture.cases) {
-    if (c.name == "thiazole" || c.name == "ethanol") out.push_back({c.name, c.molecules[0]});
-  }
-  testing_support::Generator generator(11);
-  const Mat3 cell{Vec3{5.1, 0.3, 0}, Vec3{-0.4, 5.6, 0.2}, Vec3{0.1, 0.5, 5.3}};
-  out.push_back({"cell", testing_support::random_structure(generator, 7, cell, {true, true, true})});
-  return out;
 }
 
 // ---- create_tdn -------------------------------------------------------------------------------------------
@@ -287,84 +264,6 @@ TEST(TdnGradient, LossesThatTheModelCannotHaveAreRefused) {
   EXPECT_EQ(error("direct", loss_of(1, 1)),
             "loss.direct_forces is the weight of direct forces beside gradient forces, and the model has direct forces "
             "alone: set it to 0, or train a model with both");
-}
-
-// ---- chunks of receivers ----------------------------------------------------------------------------------
-
-struct Outputs {
-  std::vector<double> energy, force, g_r, gradient;
-  std::size_t chunks = 0;
-  bool kept = false, paired = false;
-};
-
-template <class A>
-void run(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, long chunk, long most_kept,
-         Outputs& out) {
-  const TdnShape shape = TdnShape::from(record.hyperparameters, 6, record.cutoff);
-  const TdnWeights plan = plan_weights<double>(shape, record.parameters);
-  View<double> weights;
-  plan.plan.prepare<double>(record.parameters.values(), weights);
-  const EdgeProduct product(shape.l_max, coupling_tensor(record, shape));
-  const auto scale = to_device("scale", shape.scale);
-  DeviceGraph rows;
-  rows.build(graph, shape.species);
-  if (A::dual) rows.set_tangent(graph, tangent.dr, tangent.energy);
-  TdnArrays<A> arrays;
-  arrays.chunk_numbers = chunk;
-  arrays.most_kept = most_kept;
-  NoHalo halo;
-  const View<double> weight_gradient("gradient", plan.plan.size());
-  TdnPass<A> pass({&shape, &plan, &product, scale.data(), weights.data(), nullptr}, {false, true, !A::dual}, rows, halo,
-                  arrays, A::dual ? weight_gradient.data() : nullptr);
-  pass.forward();
-  pass.backward();
-  out.chunks = arrays.chunks.size();
-  out.kept = arrays.kept;
-  out.paired = arrays.radial.paired;
-  EXPECT_TRUE(!out.paired || arrays.radial.pairs.count < rows.edges);
-  if constexpr (A::dual) {
-    out.gradient.assign(record.parameters.size(), 0);
-    plan.plan.add_gradient<double>(weight_gradient, record.parameters.values(), out.gradient);
-  } else {
-    out.energy = test::part(test::read_numbers<A>(arrays.energy.view()).v, 0, rows.rows);
-    out.g_r = test::part(test::read_numbers<A>(arrays.g_r.view()).v, 0, 3 * rows.edges);
-  }
-}
-
-/// A large graph passes its edges in chunks and computes again what it does not keep; neither must show.
-TEST(TdnPass, ChunksOfReceiversGiveTheSameNumbers) {
-  const ModelRecord record = fresh(small_config("gradient"));
-  const Graph graph = make_graph(molecules()[2].structure, SpeciesMap(record.elements), record.cutoff);
-  LossTangent tangent;
-  tangent.energy = {0.7};
-  SplitMix random(2);
-  std::vector<Vec3> velocity;
-  for (int i = 0; i < graph.total; ++i) velocity.push_back({random.normal(), random.normal(), random.normal()});
-  for (int i = 0; i < graph.owned; ++i) {
-    for (long e = graph.first[i]; e < graph.first[i + 1]; ++e)
-      tangent.dr.push_back(velocity[graph.neighbour[e]] - velocity[i]);
-  }
-  const auto run_both = [&](long chunk, long most_kept) {
-    Outputs out;
-    run<WithTangent<double>>(record, graph, tangent, chunk, most_kept, out);
-    run<Plain<double>>(record, graph, tangent, chunk, most_kept, out);
-    return out;
-  };
-  const Outputs one = run_both(1 << 24, 1 << 24);
-  EXPECT_EQ(one.chunks, 1u);
-  EXPECT_TRUE(one.kept);
-  const long radial_weights_alone = graph.edges() * 100;
-  for (const long chunk : {1L, 6000L}) {
-    for (const long most_kept : {0L, radial_weights_alone, 1L << 24}) {
-      const Outputs many = run_both(chunk, most_kept);
-      EXPECT_GT(many.chunks, 1u);
-      EXPECT_EQ(many.paired, most_kept > 0);
-      EXPECT_EQ(many.kept, most_kept > radial_weights_alone);
-      test::expect_close(many.energy, one.energy, 1e-12);
-      test::expect_close(many.g_r, one.g_r, 1e-12);
-      test::expect_close(many.gradient, one.gradient, 1e-11);
-    }
-  }
 }
 
 }  // namespace

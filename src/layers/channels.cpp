@@ -16,6 +16,17 @@ struct AddBias {
   }
 };
 
+template <class T>
+struct SetValues {
+  int width;
+  const T* x;
+  T* duals;
+  KOKKOS_FUNCTION void operator()(int i, int b) const {
+    const long at = static_cast<long>(i) * width;
+    store_lane(duals + 2 * at + b * lane_width<T>, load_lane(x + at + b * lane_width<T>));
+  }
+};
+
 template <class A>
 struct BiasGradient {
   using T = typename A::Real;
@@ -31,6 +42,13 @@ struct BiasGradient {
 };
 
 }  // namespace
+
+template <class T>
+void set_values(long rows, int width, const T* x, T* duals) {
+  for_channels("isotrope::set_values", rows, width / lane_width<T>, SetValues<T>{width, x, duals});
+}
+template void set_values(long, int, const float*, float*);
+template void set_values(long, int, const double*, double*);
 
 template <class A>
 void add_bias(long rows, int pad, const typename A::Real* bias, typename A::Real* y) {

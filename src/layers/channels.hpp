@@ -83,6 +83,15 @@ KOKKOS_INLINE_FUNCTION Dual<Lane<T>> plus(const Dual<Lane<T>>& x, const Lane<T>&
   return {x.v + w, x.t};
 }
 
+template <class T>
+void copy_numbers(long n, const T* from, T* to) {
+  using Memory = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
+  Kokkos::deep_copy(Kokkos::View<T*, Space, Memory>(to, n), Kokkos::View<const T*, Space, Memory>(from, n));
+}
+/// Sets the values of duals [row][value, tangent][width] to x [row][width]; `width` in whole lanes.
+template <class T>
+void set_values(long rows, int width, const T* x, T* duals);
+
 /// y += bias, for `rows` rows [row][pad].
 template <class A>
 void add_bias(long rows, int pad, const typename A::Real* bias, typename A::Real* y);

@@ -16,9 +16,10 @@ struct TdnWorkspace final : Workspace {
   TdnArrays<Plain<T>> plain;
   TdnArrays<WithTangent<T>> dual;
   Buffer<T> weight_gradient{"isotrope::tdn::weight_gradient"};
-  bool training = false;         ///< gradients are asked for: what evaluate() computes is worth keeping
-  Graph evaluated;               ///< what the plain arrays belong to, while training
-  std::uint64_t parameters = 0;  ///< which ones they were computed with
+  bool training = false;  ///< gradients are asked for: what evaluate() computes is worth keeping
+  enum class Left { nothing, forward, values } left = Left::nothing;  ///< a plain forward pass, or values in `dual`
+  Graph evaluated;                                                    ///< what is left belongs to
+  std::uint64_t parameters = 0;                                       ///< and which ones it was computed with
 };
 
 bool same_edges(const Graph& a, const Graph& b) {
@@ -28,6 +29,8 @@ bool same_edges(const Graph& a, const Graph& b) {
 template <class T>
 class Tdn final : public Potential {
  public:
+  using Left = typename TdnWorkspace<T>::Left;
+
   Tdn(const ModelRecord& record, const TdnShape& shape, const std::vector<double>& tensor)
       : shape_(shape),
         names_(record.parameters),
@@ -77,11 +80,15 @@ class Tdn final : public Potential {
     scratch.graph.build(graph, shape_.species);
     const TdnPurpose purpose{info_.direct_forces, info_.gradient_forces || scratch.training, info_.gradient_forces};
     TdnPass<Plain<T>> pass(constants<Plain<T>>(), purpose, scratch.graph, halo, scratch.plain, nullptr);
+    const bool values = scratch.training && pass.leave_values_to(scratch.dual);
     pass.forward();
     if (info_.gradient_forces) pass.backward();
-    // A pass that ended in forces has written over what it kept.
-    scratch.parameters = info_.gradient_forces ? 0 : version_;
-    if (scratch.training && !info_.gradient_forces) scratch.evaluated = graph;
+    if (scratch.training) {
+      // A pass that ended in forces has written over what it kept for itself.
+      scratch.left = values ? Left::values : info_.gradient_forces ? Left::nothing : Left::forward;
+      scratch.evaluated = graph;
+      scratch.parameters = version_;
+    }
     collect(graph, scratch, result);
   }
 
@@ -107,12 +114,14 @@ class Tdn final : public Potential {
   void add_gradient(const Graph& graph, const LossTangent& tangent, TdnWorkspace<T>& scratch, TdnArrays<A>& arrays,
                     std::span<double> gradient) const {
     const bool direct = !tangent.direct_forces.empty();
-    const bool forward_is_there = !A::dual && scratch.training && scratch.parameters == version_ && arrays.kept &&
-                                  tables_.networks.empty() && direct == info_.direct_forces &&
-                                  same_edges(scratch.evaluated, graph);
+    const bool evaluated = scratch.left != Left::nothing && scratch.parameters == version_ &&
+                           tables_.networks.empty() && direct == info_.direct_forces &&
+                           same_edges(scratch.evaluated, graph);
+    const bool forward_is_there = !A::dual && evaluated && scratch.left == Left::forward && arrays.kept;
+    arrays.values_there = A::dual && evaluated && scratch.left == Left::values;
     if (!forward_is_there) scratch.graph.build(graph, shape_.species);
     scratch.graph.set_tangent(graph, tangent.dr, tangent.energy);
-    if (A::dual || !forward_is_there) arrays.most_kept = most_kept_in_training;
+    if (!forward_is_there) arrays.most_kept = most_kept_in_training;
     const TdnPurpose purpose{direct, true, false};
     seed_forces<A>(graph, tangent, scratch.graph, arrays);
     NoHalo halo;
@@ -122,8 +131,8 @@ class Tdn final : public Potential {
     pass.backward();
     plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), values_, gradient);
     scratch.training = true;
-    scratch.plain.most_kept = most_kept_in_training;
-    scratch.parameters = 0;
+    scratch.plain.most_kept = scratch.dual.most_kept = most_kept_in_training;
+    scratch.left = Left::nothing;
   }
 
   /// dL/dF of direct forces times the scale of the species, as the tangent of the adjoint or as the adjoint itself.

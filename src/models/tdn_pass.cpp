@@ -72,12 +72,6 @@ struct SeedLoneAtom {
   }
 };
 
-template <class T>
-void copy(long n, const T* from, T* to) {
-  using Memory = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
-  Kokkos::deep_copy(Kokkos::View<T*, Space, Memory>(to, n), Kokkos::View<const T*, Space, Memory>(from, n));
-}
-
 }  // namespace
 
 template <class A>
@@ -206,7 +200,7 @@ void TdnPass<A>::block(int t) {
   const Features<A> middle = features(arrays.middle, layout, nodes_);
   normalise<A>(w.norm_1, c_.weights, x, normed_1);
   attention(w.attention, arrays.attention, t + 1, block_shape(t), normed_1, aggregated);
-  copy<T>(static_cast<long>(middle.size()), x.data, middle.data);
+  copy_numbers<T>(static_cast<long>(middle.size()), x.data, middle.data);
   linear_forward<A>(c_.weights, w.attention.project.matrix, nodes_ * d, aggregated.data, pad_, 1, middle.data, pad_);
   add_bias<A>(nodes_, pad_, c_.weights + w.attention.project.bias, middle.data);
 
@@ -220,7 +214,7 @@ void TdnPass<A>::block(int t) {
                     vectors, pad_);
   gate<A>({scalars, {vectors, nodes_, c_.plan->higher}, c_.weights + w.feed_1.bias}, gated);
   const Features<A> next = input_of(t + 1);
-  copy<T>(static_cast<long>(middle.size()), middle.data, next.data);
+  copy_numbers<T>(static_cast<long>(middle.size()), middle.data, next.data);
   linear_forward<A>(c_.weights, w.feed_2.matrix, nodes_ * d, gated.data, pad_, 1, next.data, pad_);
   add_bias<A>(nodes_, pad_, c_.weights + w.feed_2.bias, next.data);
 }

@@ -23,6 +23,7 @@ struct TdnArrays {
     Buffer<T> radial;            ///< of all pairs, else as the others
     Buffer<T> scalars, vectors;  ///< of all edges where they are kept, else of the chunk at hand
     Buffer<N> logit, weight;     ///< of all edges
+    Buffer<T> g_message;         ///< [edges][m][pad] values of adjoints, where a plain pass left them
   };
   struct Block {
     Buffer<T> in, normed_1, middle, normed_2, feed_scalars, feed_vectors, gated;
@@ -63,7 +64,8 @@ struct TdnArrays {
   };
   std::vector<Chunk> chunks;
   bool kept = false;             ///< whether what forward computed on the edges is there for backward
-  long chunk_numbers = 1 << 20;  ///< of a chunk with more than one receiver, in all its arrays
+  bool values_there = false;     ///< of duals: whether a plain pass left the values of what linear layers make of edges
+  long chunk_numbers = 1 << 20;  ///< of a chunk with more than one receiver, in all its arrays, without tangents
   long most_kept = 1L << 26;     ///< numbers
 };
 
@@ -98,6 +100,11 @@ class TdnPass {
   TdnPass(const Constants& constants, TdnPurpose purpose, DeviceGraph& graph, Halo& halo, TdnArrays<A>& arrays,
           T* weight_gradient);
 
+  /// Has a plain pass that ends in dE/dr leave what linear layers make of edges, and of their adjoints, in the arrays
+  /// of a dual pass over the same graph with the same weights, which then has the tangents alone to form. Returns
+  /// false, and leaves nothing, where that does not fit into what those arrays may keep.
+  bool leave_values_to(TdnArrays<WithTangent<T>>& duals);
+
   void forward();
   /// Seeds: the energies of atoms by `scale`, for duals with tangent scale * graph.seed; for the gradient of a loss in
   /// plain numbers scale * graph.seed. Direct forces by arrays.force_seed.
@@ -131,6 +138,11 @@ class TdnPass {
   void sender_features_backward(const TdnAttention& w, const Features<A>& x, const Features<A>& g_x);
   void edges_forward(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
                      const AttentionEdges<A>& e);
+  void wide_forward(const TdnAttention& w, const AttentionShape& shape, const AttentionEdges<A>& e);
+  void wide_backward(const TdnAttention& w, const Attention& arrays, const AttentionShape& shape,
+                     const AttentionEdges<A>& e);
+  void leave_values(int table, const AttentionShape& shape, const AttentionEdges<A>& e);
+  void leave_adjoints(int table, const AttentionShape& shape, const AttentionEdges<A>& e);
   void recompute(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
                  const AttentionEdges<A>& e);
   void wide_weight_gradient(const WideMatrix& w, long atoms, const T* x, const T* g_scalars, const T* g_vectors, int d);
@@ -153,6 +165,7 @@ class TdnPass {
   AttentionWeights<T> attention_weights_of(const TdnAttention& w) const;
   AttentionGradients<T> attention_gradients_of(const TdnAttention& w) const;
   void split_into_chunks();
+  long kept_numbers(int rows, bool networks) const;
 
   /// The last block feeds the energy alone, by scalars, where no force head follows.
   bool scalars_only(int t) const { return t + 1 == c_.shape->layers && !purpose_.direct; }
@@ -173,6 +186,7 @@ class TdnPass {
   Halo& halo_;
   TdnArrays<A>& arrays_;
   T* weight_gradient_;
+  TdnArrays<WithTangent<T>>* duals_ = nullptr;  ///< where values are left
   long nodes_;
   int pad_, d_;
 };

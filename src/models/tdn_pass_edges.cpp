@@ -13,15 +13,12 @@ namespace isotrope {
 /// the linear layers made is kept for the adjoint where all of it fits into a bound; else it is computed again.
 template <class A>
 void TdnPass<A>::split_into_chunks() {
-  const long per_edge = static_cast<long>(2 * d_ + 4) * pad_ * A::rows;
+  const long per_edge = static_cast<long>(2 * d_ + 4) * pad_;
   const bool networks = arrays_.radial.paired && !arrays_.radial.slopes;
-  long kept_per_edge = static_cast<long>(d_ + 3) * pad_ * A::rows;
-  for (const auto& layer : c_.plan->degree_radial.hidden)
-    kept_per_edge += networks ? 2 * layer.linear.out * A::rows : 0;
   const long most_edges = std::max<long>(1, arrays_.chunk_numbers / per_edge);
-  const long layers = c_.shape->layers + (purpose_.direct ? 1 : 0);
   arrays_.kept = purpose_.backward && (arrays_.radial.paired || tabulated()) &&
-                 graph_.edges * kept_per_edge * layers <= arrays_.most_kept;
+                 kept_numbers(A::rows, networks) <= arrays_.most_kept;
+  arrays_.values_there = arrays_.values_there && arrays_.kept;
   arrays_.chunks.clear();
   int begin = 0;
   while (begin < graph_.rows) {
@@ -30,6 +27,27 @@ void TdnPass<A>::split_into_chunks() {
     arrays_.chunks.push_back({begin, end, graph_.host_first[begin], graph_.host_first[end]});
     begin = end;
   }
+}
+
+/// Of all edges and layers, with `rows` numbers for each (2 with a tangent).
+template <class A>
+long TdnPass<A>::kept_numbers(int rows, bool networks) const {
+  long per_edge = static_cast<long>(d_ + 3) * pad_;
+  for (const auto& layer : c_.plan->degree_radial.hidden) per_edge += networks ? 2 * layer.linear.out : 0;
+  return graph_.edges * per_edge * rows * (c_.shape->layers + (purpose_.direct ? 1 : 0));
+}
+
+/// The bounds are those by which the dual pass decides, and the values of adjoints come on top.
+template <class A>
+bool TdnPass<A>::leave_values_to(TdnArrays<WithTangent<T>>& duals) {
+  if (A::dual || !purpose_.edges || purpose_.direct) return false;
+  const long adjoints = graph_.edges * d_ * pad_ * c_.shape->layers;
+  const long paired = graph_.edges * (c_.plan->gaussians.pad + pad_) * 2;
+  if (std::max(paired, kept_numbers(2, true) + adjoints) > duals.most_kept) return false;
+  duals.blocks.resize(c_.shape->layers);
+  duals.chunk_numbers = arrays_.chunk_numbers;  // the order of components is that of a chunk
+  duals_ = &duals;
+  return true;
 }
 
 template <class A>
@@ -150,9 +168,61 @@ void TdnPass<A>::edges_forward(const TdnAttention& w, Attention& arrays, int tab
   chunk_radial_weights(w.radial, table, e);
   edge_messages<A>(shape, e, features(arrays.source, c_.plan->features, graph_.senders),
                    features(arrays.target, c_.plan->features, graph_.rows));
-  linear_forward<A>(c_.weights, w.wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
-  linear_forward<A>(c_.weights, w.wide.vectors, e.edges * (shape.message_components() - 1),
-                    e.message + e.edges * pad_ * A::rows, pad_, 0, e.vectors, pad_);
+  wide_forward(w, shape, e);
+  leave_values(table, shape, e);
+}
+
+/// The linear layers of messages; of duals whose values are there the tangents.
+template <class A>
+void TdnPass<A>::wide_forward(const TdnAttention& w, const AttentionShape& shape, const AttentionEdges<A>& e) {
+  const WideMatrix& wide = w.wide;
+  const long vectors = e.edges * (shape.message_components() - 1);
+  const T* message = e.message + e.edges * pad_ * A::rows;  // of the vectors
+  if constexpr (A::dual) {
+    if (arrays_.values_there) {
+      linear_forward_tangents<T>(c_.weights, wide.scalars, e.edges, e.message, pad_, e.scalars, 3 * pad_);
+      linear_forward_tangents<T>(c_.weights, wide.vectors, vectors, message, pad_, e.vectors, pad_);
+      return;
+    }
+  }
+  linear_forward<A>(c_.weights, wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
+  linear_forward<A>(c_.weights, wide.vectors, vectors, message, pad_, 0, e.vectors, pad_);
+}
+
+/// From the adjoints of their outputs to those of the messages.
+template <class A>
+void TdnPass<A>::wide_backward(const TdnAttention& w, [[maybe_unused]] const Attention& arrays,
+                               const AttentionShape& shape, const AttentionEdges<A>& e) {
+  const WideMatrix& wide = w.wide;
+  const int m = shape.message_components();
+  T* message = e.message + e.edges * pad_ * A::rows;
+  if constexpr (A::dual) {
+    if (arrays_.values_there) {
+      set_values<T>(e.edges * m, pad_, arrays.g_message.data() + e.edge_begin * m * pad_, e.message);
+      linear_backward_tangents<T>(c_.weights, wide.scalars, e.edges, e.scalars, 3 * pad_, e.message, pad_);
+      linear_backward_tangents<T>(c_.weights, wide.vectors, e.edges * (m - 1), e.vectors, pad_, message, pad_);
+      return;
+    }
+  }
+  linear_backward<A>(c_.weights, wide.scalars, e.edges, e.scalars, 3 * pad_, 0, e.message, pad_);
+  linear_backward<A>(c_.weights, wide.vectors, e.edges * (m - 1), e.vectors, pad_, 0, message, pad_);
+}
+
+/// What the linear layers made of a chunk, for the dual pass.
+template <class A>
+void TdnPass<A>::leave_values(int table, const AttentionShape& shape, const AttentionEdges<A>& e) {
+  if (!duals_) return;
+  auto& to = duals_->blocks[table - 1].attention;
+  const long width = shape.message_components() - 1, begin = e.edge_begin * 2 * pad_;
+  set_values<T>(e.edges, 3 * pad_, e.scalars, to.scalars.reserve(graph_.edges * 6 * pad_) + 3 * begin);
+  set_values<T>(e.edges * width, pad_, e.vectors, to.vectors.reserve(graph_.edges * width * 2 * pad_) + width * begin);
+}
+template <class A>
+void TdnPass<A>::leave_adjoints(int table, const AttentionShape& shape, const AttentionEdges<A>& e) {
+  if (!duals_) return;
+  const long width = static_cast<long>(shape.message_components()) * pad_;
+  Buffer<T>& to = duals_->blocks[table - 1].attention.g_message;
+  copy_numbers<T>(e.edges * width, e.message, to.reserve(graph_.edges * width) + e.edge_begin * width);
 }
 
 template <class A>
@@ -170,9 +240,8 @@ void TdnPass<A>::attention_backward(const TdnAttention& w, Attention& arrays, in
     recompute(w, arrays, table, shape, e);
     attend_backward<A>(shape, e, attention_weights_of(w), g_out, adjoint, attention_gradients_of(w));
     if (weight_gradient_) wide_weight_gradient(w.wide, e.edges, e.message, e.scalars, e.vectors, m);
-    linear_backward<A>(c_.weights, w.wide.scalars, e.edges, e.scalars, 3 * pad_, 0, e.message, pad_);
-    linear_backward<A>(c_.weights, w.wide.vectors, e.edges * (m - 1), e.vectors, pad_, 0,
-                       e.message + e.edges * pad_ * A::rows, pad_);
+    wide_backward(w, arrays, shape, e);
+    leave_adjoints(table, shape, e);
     edge_messages_backward<A>(shape, e, source, target, adjoint, g_source, g_target);
     chunk_radial_backward(w.radial, table, e);
   }

@@ -27,7 +27,8 @@ int launched_processes() {
 }
 
 #ifdef ISOTROPE_HAVE_MPI
-/// Waits until the launcher has taken what was written into its pipe, two seconds at most: an abort drops what it has not.
+/// Waits until the launcher has taken what was written into its pipe, of which an abort drops the rest; two seconds at
+/// most.
 void wait_until_read(int descriptor) {
   for (int unread = 1, tries = 0; unread > 0 && tries < 200; ++tries) {
     if (ioctl(descriptor, FIONREAD, &unread) != 0) return;  // no pipe: nobody has to take anything
