@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <array>
+
 #include "core/lane.hpp"
 
 /// Elementary functions of lanes. The standard library's are slow for SIMD types, so exp is our own: argument reduction
@@ -17,11 +19,20 @@ KOKKOS_INLINE_FUNCTION double exp_lane(double x) {
 
 #ifndef ISOTROPE_DEVICE_BUILD
 namespace detail {
+/// 1/0! ... 1/n!
+template <class T, int n>
+constexpr std::array<T, n + 1> inverse_factorials() {
+  std::array<T, n + 1> out{T(1)};
+  double factorial = 1;
+  for (int k = 1; k <= n; ++k) out[k] = T(1 / (factorial *= k));
+  return out;
+}
 template <class V, int Degree>
 inline V exp_polynomial(const V& r) {
   using T = typename V::value_type;
-  V p(T(1));
-  for (int k = Degree; k >= 1; --k) p = p * r * (T(1) / T(k)) + T(1);
+  constexpr auto coefficients = inverse_factorials<T, Degree>();
+  V p(coefficients[Degree]);
+  for (int k = Degree - 1; k >= 0; --k) p = p * r + coefficients[k];
   return p;
 }
 /// Into the range where the result is a normal number; NaN stays NaN, which min and max do not promise.

@@ -65,7 +65,7 @@ struct TdnArrays {
   std::vector<Chunk> chunks;
   bool kept = false;             ///< whether what forward computed on the edges is there for backward
   bool values_there = false;     ///< of duals: whether a plain pass left the values of what linear layers make of edges
-  long chunk_numbers = 1 << 20;  ///< of a chunk with more than one receiver, in all its arrays, without tangents
+  long chunk_numbers = 1 << 21;  ///< of a chunk with more than one receiver, in all its arrays, without tangents
   long most_kept = 1L << 26;     ///< numbers
 };
 
