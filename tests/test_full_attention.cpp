@@ -30,6 +30,16 @@ std::vector<double> joined(const std::vector<double>& a, const std::vector<doubl
   return both;
 }
 
+/// Keys and values, and after them the rows that products may read and nothing may come of.
+template <class A>
+auto store_keys(int tokens, int width, Numbers x) {
+  constexpr int spare = spare_keys<typename A::Real>;
+  const std::vector<double> nonsense(static_cast<std::size_t>(spare) * 2 * width,
+                                     std::numeric_limits<double>::quiet_NaN());
+  append(x, {nonsense, A::dual ? nonsense : std::vector<double>{}});
+  return store<A>(unpadded(tokens + spare, 2 * width), x);
+}
+
 // ---- attention -----------------------------------------------------------------------------------------------------
 
 /// Two structures, of 3 and 5 tokens; inputs are q, then keys and values.
@@ -42,7 +52,7 @@ struct AttentionCase : LayerCase {
   template <class A>
   Numbers forward(const std::vector<double>&, const Numbers& x) const {
     const auto q = store<A>(unpadded(tokens, width), part(x, 0, tokens * width));
-    const auto kv = store<A>(unpadded(tokens, 2 * width), part(x, tokens * width, 2 * tokens * width));
+    const auto kv = store_keys<A>(tokens, width, part(x, tokens * width, 2 * tokens * width));
     const auto o = poisoned<A>(unpadded(tokens, width));
     AttentionScratch<A> scratch;
     attention_forward<A>(heads, ranges, q.data(), kv.data(), scratch, o.data());
@@ -51,7 +61,7 @@ struct AttentionCase : LayerCase {
   template <class A>
   Numbers backward(const std::vector<double>&, const Numbers& x, const Numbers& gy, std::vector<double>*) const {
     const auto q = store<A>(unpadded(tokens, width), part(x, 0, tokens * width));
-    const auto kv = store<A>(unpadded(tokens, 2 * width), part(x, tokens * width, 2 * tokens * width));
+    const auto kv = store_keys<A>(tokens, width, part(x, tokens * width, 2 * tokens * width));
     const auto g_o = store<A>(unpadded(tokens, width), gy), g_q = poisoned<A>(unpadded(tokens, width));
     const auto g_kv = zeros<A>(unpadded(tokens, 2 * width));
     AttentionScratch<A> scratch;
@@ -108,7 +118,7 @@ TEST(Attention, BlocksDoNotMatter) {
   constexpr int n = 300, w = 6;
   constexpr HeadShape heads{1, 6};
   const auto q = store<A>(unpadded(n, w), {random_numbers(n * w, 1), {}}),
-             kv = store<A>(unpadded(n, 2 * w), {random_numbers(2 * n * w, 2), {}});
+             kv = store_keys<A>(n, w, {random_numbers(2 * n * w, 2), {}});
   const auto g_o = store<A>(unpadded(n, w), {random_numbers(n * w, 3), {}});
   const auto run = [&](const std::vector<AttentionRange>& ranges) {
     const auto o = poisoned<A>(unpadded(n, w)), g_q = poisoned<A>(unpadded(n, w)), g_kv = zeros<A>(unpadded(n, 2 * w));

@@ -54,8 +54,8 @@ void gemm(Trans ta, Trans tb, long m, long n, long k, T alpha, const T* a, long 
   for_each("isotrope::gemm", m * n,
            PlainGemm<T>{ta == Trans::yes, tb == Trans::yes, n, k, alpha, a, lda, b, ldb, beta, c, ldc});
 #else
-  if (ta == Trans::no && alpha == T(1) && panel_gemm_serves<T>(m, n, k, beta)) {
-    panel_gemm<T>(tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
+  if (alpha == T(1) && panel_gemm_serves<T>(ta, m, n, k, beta)) {
+    panel_gemm<T>(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
   } else {
     host_gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   }

@@ -14,23 +14,25 @@ constexpr int tile_rows = 6;             // with two lanes of columns 12 sums: w
 constexpr long most_depth = 384;         // of a panel, so that it stays in the first cache
 constexpr long block_numbers = 1 << 15;  // of A, which all panels read: so that they stay in the second
 
-/// Sums over p of a[r][p] panel[p][lanes], for `rows` rows and `lanes` lanes of columns.
-template <class T, int rows, int lanes>
+/// Sums over p of a[r][p], or a[p][r], times panel[p][lanes], for `rows` rows and `lanes` lanes of columns.
+template <Trans ta, class T, int rows, int lanes>
 void tile(long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
   constexpr int width = lane_width<T>, upper_rows = (rows + 1) / 2;
   // Two pointers to rows: their offsets then fit into registers, where those of six would be loaded at every step.
-  const T* lower = a + upper_rows * lda;
+  const long row = ta == Trans::no ? lda : 1, step = ta == Trans::no ? 1 : lda;
+  const T* lower = a + upper_rows * row;
   // What the sums are stored to is fetched while they are formed.
   for (int r = 0; r < rows; ++r) __builtin_prefetch(c + r * ldc, 1);
   Lane<T> sum[rows][lanes];
   for (int r = 0; r < rows; ++r) {
     for (int l = 0; l < lanes; ++l) sum[r][l] = Lane<T>(T(0));
   }
-  for (const T* const end = panel + depth * lanes * width; panel != end; panel += lanes * width, ++a, ++lower) {
+  for (const T* const end = panel + depth * lanes * width; panel != end;
+       panel += lanes * width, a += step, lower += step) {
     Lane<T> b[lanes];
     for (int l = 0; l < lanes; ++l) b[l] = load_lane(panel + l * width);
     for (int r = 0; r < rows; ++r) {
-      const Lane<T> x(r < upper_rows ? a[r * lda] : lower[(r - upper_rows) * lda]);
+      const Lane<T> x(r < upper_rows ? a[r * row] : lower[(r - upper_rows) * row]);
       for (int l = 0; l < lanes; ++l) sum[r][l] += x * b[l];
     }
   }
@@ -43,12 +45,13 @@ void tile(long depth, const T* a, long lda, const T* panel, bool add, T* c, long
 }
 
 /// All rows of one panel; what is left after the tiles goes through smaller ones.
-template <class T, int lanes, int rows = tile_rows>
+template <Trans ta, class T, int lanes, int rows = tile_rows>
 void rows_of_panel(long m, long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
+  const long row = ta == Trans::no ? lda : 1;
   long i = 0;
-  for (; i + rows <= m; i += rows) tile<T, rows, lanes>(depth, a + i * lda, lda, panel, add, c + i * ldc, ldc);
+  for (; i + rows <= m; i += rows) tile<ta, T, rows, lanes>(depth, a + i * row, lda, panel, add, c + i * ldc, ldc);
   if constexpr (rows > 1) {
-    rows_of_panel<T, lanes, rows / 2>(m - i, depth, a + i * lda, lda, panel, add, c + i * ldc, ldc);
+    rows_of_panel<ta, T, lanes, rows / 2>(m - i, depth, a + i * row, lda, panel, add, c + i * ldc, ldc);
   }
 }
 
@@ -83,44 +86,52 @@ void copy_panels(Trans tb, long n, long depth, const T* b, long ldb, T* panels) 
   }
 }
 
-template <class T>
+template <Trans ta, class T>
 void multiply_block(long m, long n, long depth, const T* a, long lda, const T* panels, bool add, T* c, long ldc) {
   constexpr long width = lane_width<T>;
   long j = 0;
   for (; j + 2 * width <= n; j += 2 * width) {
-    rows_of_panel<T, 2>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
+    rows_of_panel<ta, T, 2>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
   }
-  if (j < n) rows_of_panel<T, 1>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
+  if (j < n) rows_of_panel<ta, T, 1>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
 }
 
 }  // namespace
 
 template <class T>
-bool panel_gemm_serves(long m, long n, long k, T beta) {
+bool panel_gemm_serves(Trans ta, long m, long n, long k, T beta) {
   constexpr bool wide = lane_width<T> * sizeof(T) >= 32;  // without AVX2, BLAS finds better instructions when it runs
-  return wide && m >= 32 && n % lane_width<T> == 0 && k > 0 && (beta == T(0) || beta == T(1));
+  const bool pays = (m >= 32 || n * k <= 4096) && (ta == Trans::no || k <= 256);
+  return wide && pays && n % lane_width<T> == 0 && k > 0 && (beta == T(0) || beta == T(1));
 }
 
 template <class T>
-void panel_gemm(Trans tb, long m, long n, long k, const T* a, long lda, const T* b, long ldb, T beta, T* c, long ldc) {
+void panel_gemm(Trans ta, Trans tb, long m, long n, long k, const T* a, long lda, const T* b, long ldb, T beta, T* c,
+                long ldc) {
   static thread_local std::vector<T> panels;
   const long pieces = (k + most_depth - 1) / most_depth, most = (k + pieces - 1) / pieces;
   for (long p = 0; p < k; p += most) {
     const long depth = std::min(most, k - p);
     panels.resize(std::max<std::size_t>(panels.size(), depth * n));
     copy_panels<T>(tb, n, depth, tb == Trans::no ? b + p * ldb : b + p, ldb, panels.data());
+    const bool add = p > 0 || beta != T(0);
     const long block = std::max<long>(1, block_numbers / (depth * tile_rows)) * tile_rows;
     for (long i = 0; i < m; i += block) {
-      multiply_block<T>(std::min(block, m - i), n, depth, a + i * lda + p, lda, panels.data(), p > 0 || beta != T(0),
-                        c + i * ldc, ldc);
+      const long rows = std::min(block, m - i);
+      if (ta == Trans::no) {
+        multiply_block<Trans::no, T>(rows, n, depth, a + i * lda + p, lda, panels.data(), add, c + i * ldc, ldc);
+      } else {
+        multiply_block<Trans::yes, T>(rows, n, depth, a + p * lda + i, lda, panels.data(), add, c + i * ldc, ldc);
+      }
     }
   }
 }
 
-template bool panel_gemm_serves(long, long, long, float);
-template bool panel_gemm_serves(long, long, long, double);
-template void panel_gemm(Trans, long, long, long, const float*, long, const float*, long, float, float*, long);
-template void panel_gemm(Trans, long, long, long, const double*, long, const double*, long, double, double*, long);
+template bool panel_gemm_serves(Trans, long, long, long, float);
+template bool panel_gemm_serves(Trans, long, long, long, double);
+template void panel_gemm(Trans, Trans, long, long, long, const float*, long, const float*, long, float, float*, long);
+template void panel_gemm(Trans, Trans, long, long, long, const double*, long, const double*, long, double, double*,
+                         long);
 
 }  // namespace isotrope
 #endif

@@ -7,13 +7,14 @@
 /// time; here only the small matrix is copied, once a call.
 namespace isotrope {
 
-/// Whether panel_gemm is faster than BLAS and can do it: wide enough lanes, enough rows to pay for the copy, whole
-/// lanes of columns.
+/// Whether panel_gemm is faster than BLAS and can do it: wide enough lanes, enough rows to pay for the copy of B (or
+/// little to copy), whole lanes of columns, and a transposed A that stays in the cache.
 template <class T>
-bool panel_gemm_serves(long m, long n, long k, T beta);
+bool panel_gemm_serves(Trans ta, long m, long n, long k, T beta);
 
-/// C = A op(B) + beta C, row-major; beta is 0 or 1.
+/// C = op(A) op(B) + beta C, row-major; beta is 0 or 1.
 template <class T>
-void panel_gemm(Trans tb, long m, long n, long k, const T* a, long lda, const T* b, long ldb, T beta, T* c, long ldc);
+void panel_gemm(Trans ta, Trans tb, long m, long n, long k, const T* a, long lda, const T* b, long ldb, T beta, T* c,
+                long ldc);
 
 }  // namespace isotrope

@@ -30,6 +30,7 @@ struct Graph {
   bool has_prefix = true;
 
   std::int64_t edges() const { return static_cast<std::int64_t>(neighbour.size()); }
+  bool operator==(const Graph&) const = default;
 };
 
 /// Maps atomic numbers to the model's species; throws where an element is not of the model.

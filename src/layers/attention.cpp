@@ -30,7 +30,7 @@ Operand<A> columns(const typename A::Real* data, long width, long at) {
   return {const_cast<typename A::Real*>(data) + at, width, width * A::rows};
 }
 
-/// C = op(X) op(Y) + beta C.
+/// C = op(X) op(Y) + beta C. The values and tangents of X meet those of C in one product where they lie alike.
 template <class A>
 void multiply(Trans tx, Trans ty, long m, long n, long k, const Operand<A>& x, const Operand<A>& y,
               typename A::Real beta, const Operand<A>& c) {
@@ -38,11 +38,16 @@ void multiply(Trans tx, Trans ty, long m, long n, long k, const Operand<A>& x, c
   const auto product = [&](const T* a, const T* b, T factor, T* out) {
     gemm<T>(tx, ty, m, n, k, 1, a, x.stride, b, y.stride, factor, out, c.stride);
   };
-  product(x.value, y.value, beta, c.value);
   if constexpr (A::dual) {
+    if (tx == Trans::no) {
+      gemm<T>(tx, ty, 2 * m, n, k, 1, x.value, x.part, y.value, y.stride, beta, c.value, c.part);
+      product(x.value, y.value + y.part, 1, c.value + c.part);
+      return;
+    }
     product(x.value, y.value + y.part, beta, c.value + c.part);
     product(x.value + x.part, y.value, 1, c.value + c.part);
   }
+  product(x.value, y.value, beta, c.value);
 }
 
 /// Rows of logits become rows of weights, in place. The largest logit is subtracted: weights do not depend on it.
@@ -92,7 +97,8 @@ struct SoftmaxBackward {
   }
 };
 
-/// One head of one structure: its parts of the arrays, block by block of queries.
+/// One head of one structure: its parts of the arrays, block by block of queries. Rows of weights are whole lanes of
+/// keys: what products leave beyond the last comes from the next rows of kv and is not read.
 template <class A>
 struct Head {
   using T = typename A::Real;
@@ -118,7 +124,7 @@ struct Head {
   }
   /// p of queries [begin, begin + count).
   void weigh(long begin, long count, const Operand<A>& p) const {
-    multiply<A>(Trans::no, Trans::yes, count, keys, size, q.from(begin), k, 0, p);
+    multiply<A>(Trans::no, Trans::yes, count, pad, size, q.from(begin), k, 0, p);
     for_each("isotrope::attention_softmax", count, Softmax<A>{static_cast<int>(keys), pad, p.value});
   }
 };
@@ -157,7 +163,7 @@ void attention_backward(const HeadShape& shape, const std::vector<AttentionRange
     head.for_blocks([&](long begin, long count) {
       head.weigh(begin, count, p);
       multiply<A>(Trans::yes, Trans::no, head.keys, head.size, count, p, g_out.from(begin), 1, g_head.v);
-      multiply<A>(Trans::no, Trans::yes, count, head.keys, head.size, g_out.from(begin), head.v, 0, g_p);
+      multiply<A>(Trans::no, Trans::yes, count, head.pad, head.size, g_out.from(begin), head.v, 0, g_p);
       for_each("isotrope::attention_softmax_backward", count,
                SoftmaxBackward<A>{static_cast<int>(head.keys), head.pad, p.value, g_p.value});
       multiply<A>(Trans::no, Trans::no, count, head.size, head.keys, g_p, head.k, 0, g_head.q.from(begin));

@@ -30,7 +30,12 @@ struct AttentionScratch {
   Buffer<typename A::Real> weights, g_weights;  ///< a block of rows of one head, [query][row][padded keys]
 };
 
-/// q, o [query][row][heads D]; kv [key][row][2 heads D]: the keys of all heads, then their values. o is written.
+/// Rows of kv that must be there beyond the last key; what is in them does not matter.
+template <class T>
+inline constexpr int spare_keys = lane_width<T> - 1;
+
+/// q, o [query][row][heads D]; kv [key][row][2 heads D]: the keys of all heads, then their values, then spare_keys. o
+/// is written.
 template <class A>
 void attention_forward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
                        const typename A::Real* kv, AttentionScratch<A>& scratch, typename A::Real* o);

@@ -14,10 +14,10 @@ void linear_forward(const typename A::Real* weights, const Matrix& w, long n, co
                          ldy);
 }
 
-/// The tangents of y = x W alone, where the values are there.
+/// The tangents of y = x W + beta y alone, where the values are there.
 template <class T>
-void linear_forward_tangents(const T* weights, const Matrix& w, long n, const T* x, long ldx, T* y, long ldy) {
-  gemm<T>(Trans::no, Trans::no, n, w.out, w.in, 1, x + ldx, 2 * ldx, weights + w.at, w.out, 0, y + ldy, 2 * ldy);
+void linear_forward_tangents(const T* weights, const Matrix& w, long n, const T* x, long ldx, T beta, T* y, long ldy) {
+  gemm<T>(Trans::no, Trans::no, n, w.out, w.in, 1, x + ldx, 2 * ldx, weights + w.at, w.out, beta, y + ldy, 2 * ldy);
 }
 
 /// gx = gy W^T + beta gx.
@@ -28,10 +28,11 @@ void linear_backward(const typename A::Real* weights, const Matrix& w, long n, c
                          ldx);
 }
 
-/// The tangents of gx = gy W^T alone, where the values are there.
+/// The tangents of gx = gy W^T + beta gx alone, where the values are there.
 template <class T>
-void linear_backward_tangents(const T* weights, const Matrix& w, long n, const T* gy, long ldy, T* gx, long ldx) {
-  gemm<T>(Trans::no, Trans::yes, n, w.in, w.out, 1, gy + ldy, 2 * ldy, weights + w.at, w.out, 0, gx + ldx, 2 * ldx);
+void linear_backward_tangents(const T* weights, const Matrix& w, long n, const T* gy, long ldy, T beta, T* gx,
+                              long ldx) {
+  gemm<T>(Trans::no, Trans::yes, n, w.in, w.out, 1, gy + ldy, 2 * ldy, weights + w.at, w.out, beta, gx + ldx, 2 * ldx);
 }
 
 /// Adds the gradient of W. For duals the tangent of dE/dW, which is dL/dW: swapped rows pair up, x^T(value) gy(tangent)

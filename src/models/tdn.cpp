@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "layers/feature_exchange.hpp"
 #include "models/check_parameters.hpp"
+#include "models/evaluated.hpp"
 #include "models/tdn_pass.hpp"
 #include "models/tdn_tables.hpp"
 
@@ -16,20 +17,13 @@ struct TdnWorkspace final : Workspace {
   TdnArrays<Plain<T>> plain;
   TdnArrays<WithTangent<T>> dual;
   Buffer<T> weight_gradient{"isotrope::tdn::weight_gradient"};
-  bool training = false;  ///< gradients are asked for: what evaluate() computes is worth keeping
-  enum class Left { nothing, forward, values } left = Left::nothing;  ///< a plain forward pass, or values in `dual`
-  Graph evaluated;                                                    ///< what is left belongs to
-  std::uint64_t parameters = 0;                                       ///< and which ones it was computed with
+  Evaluated evaluated;
 };
-
-bool same_edges(const Graph& a, const Graph& b) {
-  return a.species == b.species && a.first == b.first && a.neighbour == b.neighbour && a.r == b.r;
-}
 
 template <class T>
 class Tdn final : public Potential {
  public:
-  using Left = typename TdnWorkspace<T>::Left;
+  using What = Evaluated::What;
 
   Tdn(const ModelRecord& record, const TdnShape& shape, const std::vector<double>& tensor)
       : shape_(shape),
@@ -78,17 +72,15 @@ class Tdn final : public Potential {
   void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
     auto& scratch = static_cast<TdnWorkspace<T>&>(workspace);
     scratch.graph.build(graph, shape_.species);
-    const TdnPurpose purpose{info_.direct_forces, info_.gradient_forces || scratch.training, info_.gradient_forces};
+    const TdnPurpose purpose{info_.direct_forces, info_.gradient_forces || scratch.evaluated.wanted(),
+                             info_.gradient_forces};
     TdnPass<Plain<T>> pass(constants<Plain<T>>(), purpose, scratch.graph, halo, scratch.plain, nullptr);
-    const bool values = scratch.training && pass.leave_values_to(scratch.dual);
+    const bool values = scratch.evaluated.wanted() && pass.leave_values_to(scratch.dual);
     pass.forward();
     if (info_.gradient_forces) pass.backward();
-    if (scratch.training) {
-      // A pass that ended in forces has written over what it kept for itself.
-      scratch.left = values ? Left::values : info_.gradient_forces ? Left::nothing : Left::forward;
-      scratch.evaluated = graph;
-      scratch.parameters = version_;
-    }
+    // A pass that ended in forces has written over what it kept for itself.
+    const What left = values ? What::values : info_.gradient_forces ? What::nothing : What::forward;
+    if (scratch.evaluated.wanted()) scratch.evaluated.leave(left, graph, version_);
     collect(graph, scratch, result);
   }
 
@@ -114,11 +106,10 @@ class Tdn final : public Potential {
   void add_gradient(const Graph& graph, const LossTangent& tangent, TdnWorkspace<T>& scratch, TdnArrays<A>& arrays,
                     std::span<double> gradient) const {
     const bool direct = !tangent.direct_forces.empty();
-    const bool evaluated = scratch.left != Left::nothing && scratch.parameters == version_ &&
-                           tables_.networks.empty() && direct == info_.direct_forces &&
-                           same_edges(scratch.evaluated, graph);
-    const bool forward_is_there = !A::dual && evaluated && scratch.left == Left::forward && arrays.kept;
-    arrays.values_there = A::dual && evaluated && scratch.left == Left::values;
+    const bool same_pass = tables_.networks.empty() && direct == info_.direct_forces;
+    const What left = scratch.evaluated.take(graph, version_);
+    const bool forward_is_there = !A::dual && same_pass && left == What::forward && arrays.kept;
+    arrays.values_there = A::dual && same_pass && left == What::values;
     if (!forward_is_there) scratch.graph.build(graph, shape_.species);
     scratch.graph.set_tangent(graph, tangent.dr, tangent.energy);
     if (!forward_is_there) arrays.most_kept = most_kept_in_training;
@@ -130,9 +121,7 @@ class Tdn final : public Potential {
     if (!forward_is_there) pass.forward();
     pass.backward();
     plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), values_, gradient);
-    scratch.training = true;
     scratch.plain.most_kept = scratch.dual.most_kept = most_kept_in_training;
-    scratch.left = Left::nothing;
   }
 
   /// dL/dF of direct forces times the scale of the species, as the tangent of the adjoint or as the adjoint itself.

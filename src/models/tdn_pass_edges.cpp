@@ -180,8 +180,8 @@ void TdnPass<A>::wide_forward(const TdnAttention& w, const AttentionShape& shape
   const T* message = e.message + e.edges * pad_ * A::rows;  // of the vectors
   if constexpr (A::dual) {
     if (arrays_.values_there) {
-      linear_forward_tangents<T>(c_.weights, wide.scalars, e.edges, e.message, pad_, e.scalars, 3 * pad_);
-      linear_forward_tangents<T>(c_.weights, wide.vectors, vectors, message, pad_, e.vectors, pad_);
+      linear_forward_tangents<T>(c_.weights, wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
+      linear_forward_tangents<T>(c_.weights, wide.vectors, vectors, message, pad_, 0, e.vectors, pad_);
       return;
     }
   }
@@ -199,8 +199,8 @@ void TdnPass<A>::wide_backward(const TdnAttention& w, [[maybe_unused]] const Att
   if constexpr (A::dual) {
     if (arrays_.values_there) {
       set_values<T>(e.edges * m, pad_, arrays.g_message.data() + e.edge_begin * m * pad_, e.message);
-      linear_backward_tangents<T>(c_.weights, wide.scalars, e.edges, e.scalars, 3 * pad_, e.message, pad_);
-      linear_backward_tangents<T>(c_.weights, wide.vectors, e.edges * (m - 1), e.vectors, pad_, message, pad_);
+      linear_backward_tangents<T>(c_.weights, wide.scalars, e.edges, e.scalars, 3 * pad_, 0, e.message, pad_);
+      linear_backward_tangents<T>(c_.weights, wide.vectors, e.edges * (m - 1), e.vectors, pad_, 0, message, pad_);
       return;
     }
   }

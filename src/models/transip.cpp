@@ -14,6 +14,7 @@ struct WholeWorkspace final : Workspace {
   TokenGraph graph;
   TransipArrays<Plain<T>> plain;
   TransipArrays<WithTangent<T>> dual;
+  Evaluated evaluated;
   FullMixingArrays<Plain<T>> plain_mixing;
   FullMixingArrays<WithTangent<T>> dual_mixing;
   Buffer<T> weight_gradient{"isotrope::transip::weight_gradient"};
@@ -33,11 +34,14 @@ class WholeTransip final : public TransipPotential<T> {
     using A = Plain<T>;
     FullMixing<A> mixing(this->mixing(info_.gradient_forces), scratch.graph, halo, scratch.plain_mixing);
     TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces, false}, mixing, scratch.plain, nullptr);
+    const bool leave = this->leaves_values(scratch.evaluated, graph);
+    if (leave) pass.leave_values_to(scratch.dual);
     pass.forward();
     if (info_.gradient_forces) {
       this->seed_energies(scratch.graph.atom, scratch.plain, [](T*) {});
       pass.backward();
     }
+    scratch.evaluated.leave(leave ? Evaluated::What::values : Evaluated::What::nothing, graph, this->version_);
     collect(graph, scratch, result);
     if (info_.gradient_forces) collect_position_gradient(graph, halo, scratch, result);
   }
@@ -46,6 +50,8 @@ class WholeTransip final : public TransipPotential<T> {
                          std::span<double> gradient) const override {
     auto& scratch = static_cast<WholeWorkspace<T>&>(workspace);
     build(graph, scratch);
+    const bool values = scratch.evaluated.take(graph, this->version_) == Evaluated::What::values;
+    scratch.dual.values_there = values && tangent.direct_forces.empty();
     // Without a derivative of the energy in the loss, its own adjoint does: no duals.
     if (tangent.position.empty()) {
       add_gradient<Plain<T>>(graph, tangent, scratch, scratch.plain, scratch.plain_mixing, gradient);

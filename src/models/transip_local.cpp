@@ -11,6 +11,7 @@ struct LocalWorkspace final : Workspace {
   NeighbourTokens graph;
   TransipArrays<Plain<T>> plain;
   TransipArrays<WithTangent<T>> dual;
+  Evaluated evaluated;
   NeighbourMixingArrays<Plain<T>> plain_mixing;
   NeighbourMixingArrays<WithTangent<T>> dual_mixing;
   Buffer<T> weight_gradient{"isotrope::transip_local::weight_gradient"};
@@ -31,11 +32,14 @@ class LocalTransip final : public TransipPotential<T> {
     using A = Plain<T>;
     NeighbourMixing<A> mixing = mixing_of<A>(info_.gradient_forces, scratch.graph, halo, scratch.plain_mixing);
     TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces, false}, mixing, scratch.plain, nullptr);
+    const bool leave = this->leaves_values(scratch.evaluated, graph);
+    if (leave) pass.leave_values_to(scratch.dual);
     pass.forward();
     if (info_.gradient_forces) {
       this->seed_energies(scratch.graph.atom, scratch.plain, [&](T* rows) { subtract_lone(scratch.graph, rows, 1); });
       pass.backward();
     }
+    scratch.evaluated.leave(leave ? Evaluated::What::values : Evaluated::What::nothing, graph, this->version_);
     collect(graph, scratch, result);
   }
 
@@ -43,6 +47,8 @@ class LocalTransip final : public TransipPotential<T> {
                          std::span<double> gradient) const override {
     auto& scratch = static_cast<LocalWorkspace<T>&>(workspace);
     build(graph, scratch);
+    const bool values = scratch.evaluated.take(graph, this->version_) == Evaluated::What::values;
+    scratch.dual.values_there = values && tangent.direct_forces.empty();
     // Without a derivative of the energy in the loss, its own adjoint does: no duals.
     if (tangent.dr.empty()) {
       add_gradient<Plain<T>>(graph, tangent, scratch, scratch.plain, scratch.plain_mixing, gradient);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/transip_pass.hpp"
 
+#include "core/error.hpp"
 #include "layers/channels.hpp"
 #include "layers/linear.hpp"
 #include "layers/radial_mlp.hpp"
@@ -63,6 +64,14 @@ TransipPass<A>::TransipPass(const Constants& constants, const Purpose& purpose, 
 }
 
 template <class A>
+void TransipPass<A>::leave_values_to(Duals& duals) {
+  require(!A::dual && !weight_gradient_ && !purpose_.forces && mixing_.keys() == tokens_,
+          "values are left by a plain pass for energies and their derivatives, of whole structures");
+  duals.layers.resize(c_.shape->layers);
+  duals_ = &duals;
+}
+
+template <class A>
 void TransipPass<A>::forward() {
   mixing_.begin_forward();
   embed();
@@ -115,12 +124,12 @@ void TransipPass<A>::attend(int t) {
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
   norm(w.attention_norm, a.x, a.y);
-  T *q = reserve(a.q, width), *kv = a.kv.reserve(mixing_.keys() * 2 * width * A::rows);
-  linear_forward<A>(c_.weights, w.query, tokens_, a.y.data(), pad, 0, q, width);
-  linear_forward<A>(c_.weights, w.key_value, tokens_, a.y.data(), pad, 0, kv, 2 * width);
+  T *q = reserve(a.q, width), *kv = a.kv.reserve((mixing_.keys() + spare_keys<T>)*2 * width * A::rows);
+  linear(w.query, a.y.data(), pad, 0, q, width, left(t, &DualLayer::q));
+  linear(w.key_value, a.y.data(), pad, 0, kv, 2 * width, left(t, &DualLayer::kv));
   mixing_.forward(t, q, a.kv, reserve(a.o, width));
   copy(a.x.data(), reserve(a.mid, pad));
-  linear_forward<A>(c_.weights, w.output, tokens_, a.o.data(), width, 1, a.mid.data(), pad);
+  linear(w.output, a.o.data(), width, 1, a.mid.data(), pad, left(t, &DualLayer::mid));
 }
 
 /// g: from the adjoint of mid to that of x.
@@ -131,13 +140,15 @@ void TransipPass<A>::attend_backward(int t) {
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
   linear_weight_gradient<A>(w.output, tokens_, a.o.data(), width, arrays_.g.data(), pad, weight_gradient_);
   T* g_o = reserve(arrays_.g_hidden, width);
-  linear_backward<A>(c_.weights, w.output, tokens_, arrays_.g.data(), pad, 0, g_o, width);
+  linear_back(w.output, arrays_.g.data(), pad, 0, g_o, width);
+  pass_on(t, &DualLayer::g_o, width, g_o);
   T *g_q = reserve(arrays_.g_q, width), *g_kv = arrays_.g_kv.zeros(mixing_.keys() * 2 * width * A::rows);
   mixing_.backward(t, a.q.data(), a.kv.data(), g_o, g_q, arrays_.g_kv);
   linear_weight_gradient<A>(w.query, tokens_, a.y.data(), pad, g_q, width, weight_gradient_);
   linear_weight_gradient<A>(w.key_value, tokens_, a.y.data(), pad, g_kv, 2 * width, weight_gradient_);
-  linear_backward<A>(c_.weights, w.query, tokens_, g_q, width, 0, arrays_.g_y.data(), pad);
-  linear_backward<A>(c_.weights, w.key_value, tokens_, g_kv, 2 * width, 1, arrays_.g_y.data(), pad);
+  linear_back(w.query, g_q, width, 0, arrays_.g_y.data(), pad);
+  linear_back(w.key_value, g_kv, 2 * width, 1, arrays_.g_y.data(), pad);
+  pass_on(t, &DualLayer::g_y, pad, arrays_.g_y.data());
   norm_backward(w.attention_norm, a.x);
 }
 
@@ -149,11 +160,11 @@ void TransipPass<A>::transform(int t) {
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
   norm(w.network_norm, a.mid, a.mid_y);
   T *before = reserve(a.before, hidden), *after = reserve(a.after, hidden);
-  linear_forward<A>(c_.weights, w.network[0], tokens_, a.mid_y.data(), pad, 0, before, hidden);
+  linear(w.network[0], a.mid_y.data(), pad, 0, before, hidden, left(t, &DualLayer::before));
   activate<A>(tokens_, hidden, 1, before, after);
-  T* x = reserve(output_of(t), pad);
+  T* x = reserve(output_of(arrays_, t), pad);
   copy(a.mid.data(), x);
-  linear_forward<A>(c_.weights, w.network[1], tokens_, after, hidden, 1, x, pad);
+  linear(w.network[1], after, hidden, 1, x, pad, duals_ ? &output_of(*duals_, t) : nullptr);
 }
 
 /// g: from the adjoint of what comes out of the layer to that of mid.
@@ -164,10 +175,12 @@ void TransipPass<A>::transform_backward(int t) {
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
   linear_weight_gradient<A>(w.network[1], tokens_, a.after.data(), hidden, arrays_.g.data(), pad, weight_gradient_);
   T* g_hidden = reserve(arrays_.g_hidden, hidden);
-  linear_backward<A>(c_.weights, w.network[1], tokens_, arrays_.g.data(), pad, 0, g_hidden, hidden);
+  linear_back(w.network[1], arrays_.g.data(), pad, 0, g_hidden, hidden);
+  pass_on(t, &DualLayer::g_after, hidden, g_hidden);
   activate_backward<A>(tokens_, hidden, 1, a.before.data(), g_hidden, g_hidden);
   linear_weight_gradient<A>(w.network[0], tokens_, a.mid_y.data(), pad, g_hidden, hidden, weight_gradient_);
-  linear_backward<A>(c_.weights, w.network[0], tokens_, g_hidden, hidden, 0, arrays_.g_y.data(), pad);
+  linear_back(w.network[0], g_hidden, hidden, 0, arrays_.g_y.data(), pad);
+  pass_on(t, &DualLayer::g_mid_y, pad, arrays_.g_y.data());
   norm_backward(w.network_norm, a.mid);
 }
 
@@ -193,8 +206,40 @@ void TransipPass<A>::read_out_backward(const Matrix (&network)[2], Head& head) {
   linear_backward<A>(c_.weights, network[0], tokens_, g_hidden, pad, 1, arrays_.g_y.data(), pad);
 }
 
+/// y = x W + beta y, of duals whose values are there the tangents. Values are left in `to`.
+template <class A>
+void TransipPass<A>::linear(const Matrix& w, const T* x, int ldx, T beta, T* y, int ldy, Buffer<T>* to) {
+  if constexpr (A::dual) {
+    if (arrays_.values_there) return linear_forward_tangents<T>(c_.weights, w, tokens_, x, ldx, beta, y, ldy);
+  }
+  linear_forward<A>(c_.weights, w, tokens_, x, ldx, beta, y, ldy);
+  if (to) set_values<T>(tokens_, ldy, y, to->reserve((tokens_ + spare_keys<T>)*ldy * 2));
+}
+
+/// gx = gy W^T + beta gx, likewise.
+template <class A>
+void TransipPass<A>::linear_back(const Matrix& w, const T* gy, int ldy, T beta, T* gx, int ldx) {
+  if constexpr (A::dual) {
+    if (arrays_.values_there) return linear_backward_tangents<T>(c_.weights, w, tokens_, gy, ldy, beta, gx, ldx);
+  }
+  linear_backward<A>(c_.weights, w, tokens_, gy, ldy, beta, gx, ldx);
+}
+
+template <class A>
+void TransipPass<A>::pass_on(int t, Buffer<T> DualLayer::*adjoint, int width, T* g) {
+  if constexpr (A::dual) {
+    if (arrays_.values_there) set_values<T>(tokens_, width, (arrays_.layers[t].*adjoint).data(), g);
+  } else if (duals_) {
+    copy_numbers<T>(tokens_ * width, g, (duals_->layers[t].*adjoint).reserve(tokens_ * width));
+  }
+}
+
+/// Of duals whose values are there the tangents: linear layers then add to what `to` has already.
 template <class A>
 void TransipPass<A>::copy(const T* from, T* to) {
+  if constexpr (A::dual) {
+    if (arrays_.values_there) return copy_tangents<T>(tokens_, c_.plan->pad, from, to);
+  }
   for_each("isotrope::transip_copy", tokens_ * c_.plan->pad * A::rows, Copy<T>{from, to});
 }
 

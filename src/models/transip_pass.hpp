@@ -15,6 +15,8 @@ struct TransipArrays {
     Buffer<T> x, y, q, kv, o;  ///< before the layer, normed; heads; what attention gives
     Buffer<T> mid, mid_y;      ///< between attention and network, normed
     Buffer<T> before, after;   ///< the activation of the network
+    /// Of duals: values of adjoints, [token][width], where a plain pass left them: of o, of both y, of `after`.
+    Buffer<T> g_o, g_y, g_mid_y, g_after;
   };
   struct Head {
     Buffer<T> before, after, out, g_out;
@@ -23,7 +25,8 @@ struct TransipArrays {
   Buffer<T> x, y;  ///< after the last layer, normed
   Head energy, force;
   Buffer<T> g, g_y, g_q, g_kv, g_hidden;
-  Buffer<T> g_latent;  ///< [token][row][pad] seed of the adjoint of y, where asked for
+  bool values_there = false;  ///< of duals: whether a plain pass left the values of what linear layers make
+  Buffer<T> g_latent;         ///< [token][row][pad] seed of the adjoint of y, where asked for
 };
 
 /// One pass of TransIP over a batch: forward and its adjoint, written once for plain numbers (energies and dE/dx, or
@@ -45,10 +48,16 @@ class TransipPass {
   TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing, TransipArrays<A>& arrays,
               T* weight_gradient);
 
+  /// Has a plain pass that goes backward, without direct forces and gradients of weights, leave what linear layers make
+  /// in the arrays of a dual pass over the same batch with the same weights, which then has the tangents alone to form.
+  void leave_values_to(TransipArrays<WithTangent<T>>& duals);
+
   void forward();
   void backward();
 
  private:
+  using Duals = TransipArrays<WithTangent<T>>;
+  using DualLayer = typename Duals::Layer;
   using Layer = typename TransipArrays<A>::Layer;
   using Head = typename TransipArrays<A>::Head;
 
@@ -58,13 +67,21 @@ class TransipPass {
   void attend_backward(int t);
   void transform(int t);
   void transform_backward(int t);
+  void linear(const Matrix& w, const T* x, int ldx, T beta, T* y, int ldy, Buffer<T>* to);
+  void linear_back(const Matrix& w, const T* gy, int ldy, T beta, T* gx, int ldx);
+  /// Leaves values of an adjoint, or takes those that were left.
+  void pass_on(int t, Buffer<T> DualLayer::*adjoint, int width, T* g);
+  Buffer<T>* left(int t, Buffer<T> DualLayer::*what) const { return duals_ ? &(duals_->layers[t].*what) : nullptr; }
   void read_out(const Matrix (&network)[2], Head& head);
   void read_out_backward(const Matrix (&network)[2], Head& head);
 
   T* reserve(Buffer<T>& buffer, int width) { return buffer.reserve(tokens_ * width * A::rows); }
   T* gradient_at(std::size_t at) const { return weight_gradient_ ? weight_gradient_ + at : nullptr; }
   /// What comes out of layer t, the input of the next.
-  Buffer<T>& output_of(int t) { return t + 1 == c_.shape->layers ? arrays_.x : arrays_.layers[t + 1].x; }
+  template <class Arrays>
+  Buffer<T>& output_of(Arrays& arrays, int t) const {
+    return t + 1 == c_.shape->layers ? arrays.x : arrays.layers[t + 1].x;
+  }
   void copy(const T* from, T* to);
   void norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y);
   void norm_backward(std::size_t gain, const Buffer<T>& x);
@@ -74,6 +91,7 @@ class TransipPass {
   TokenMixing<A>& mixing_;
   TransipArrays<A>& arrays_;
   T* weight_gradient_;
+  Duals* duals_ = nullptr;  ///< where values are left
   long tokens_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "layers/token_exchange.hpp"
+#include "models/evaluated.hpp"
 #include "models/transip_pass.hpp"
 
 namespace isotrope {
@@ -67,6 +68,11 @@ class TransipPotential : public Potential {
   void prepare(std::span<const double> values) {
     values_.assign(values.begin(), values.end());
     plan_.plan.template prepare<T>(values, weights_);
+    ++version_;
+  }
+  /// Whether evaluate() shall leave what the gradient of a loss on its forces can use.
+  bool leaves_values(const Evaluated& evaluated, const Graph& graph) const {
+    return evaluated.wanted() && info_.gradient_forces && !info_.direct_forces && graph.owned == graph.total;
   }
 
   using PrefixRows = std::vector<std::array<int, 2>>;
@@ -145,6 +151,7 @@ class TransipPotential : public Potential {
   View<T> weights_;
   std::vector<double> values_;  ///< of the parameters
   PotentialInfo info_;
+  std::uint64_t version_ = 0;  ///< counts changes of the parameters
 
  private:
   /// Place of a value in the list of those that the model knows.
