@@ -40,6 +40,16 @@ struct Convolution {
   View<double> value;
   View<float> single_value;
   View<ConvolutionPath> device_paths;
+
+  /// Factors of the 3j symbols in the precision of the network.
+  template <class T>
+  const View<T>& values() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return single_value;
+    } else {
+      return value;
+    }
+  }
 };
 
 /// What a convolution reads for the edges [edge_begin, edge_end) of the receivers [row_begin, row_end). Messages and
