@@ -66,7 +66,7 @@ struct EdgeBatch {
   int message_begin = 0;
   TableView<typename A::Real> table{};  ///< in place of the weights where it has rows
   const double* r = nullptr;            ///< [edge][3] Å, for the table
-  double* g_length = nullptr;           ///< [edge] where the adjoint by way of the table is added
+  double* g_length = nullptr;           ///< [edge - edge_begin] where the adjoint by way of the table is added
 };
 
 /// couplings [edges][couplings] from harmonics [edges][harmonics].

@@ -76,6 +76,7 @@ struct TabulatedRadial {
   TableView<T> table;
   const double* r;
   double* g_length;
+  long edge_begin;
 
   struct Edge {
     typename TableView<T>::Place place;
@@ -88,7 +89,7 @@ struct TabulatedRadial {
       team.once([&] { *g_length += static_cast<double>(total); });
     }
   };
-  KOKKOS_FORCEINLINE_FUNCTION Edge edge(long e) const { return {table.place(r + 3 * e), g_length + e}; }
+  KOKKOS_FORCEINLINE_FUNCTION Edge edge(long e) const { return {table.place(r + 3 * e), g_length + (e - edge_begin)}; }
 
   struct Group {
     typename TableView<T>::Place places[most];
@@ -290,7 +291,7 @@ template <class A, class F>
 void with_radial(const Convolution& c, const EdgeBatch<A>& batch, const F& f) {
   if constexpr (!A::dual) {
     if (batch.table.rows) {
-      f(TabulatedRadial<typename A::Real>{batch.table, batch.r, batch.g_length});
+      f(TabulatedRadial<typename A::Real>{batch.table, batch.r, batch.g_length, batch.edge_begin});
       return;
     }
   }
