@@ -31,7 +31,7 @@ lattice custom 5.64 a1 1 0 0 a2 0 1 0 a3 0 0 1 basis 0 0 0 basis 0 0.5 0.5 basis
 region crystal block 0 {cells} 0 {cells} 0 {cells}
 create_box 2 crystal
 create_atoms 1 box basis 5 2 basis 6 2 basis 7 2 basis 8 2
-displace_atoms all random 0.087 0.087 0.087 1
+displace_atoms all random 0.087 0.087 0.087 1 units box
 mass 1 22.990
 mass 2 35.453
 {pair}

@@ -108,7 +108,8 @@ nlohmann::json measure(const BenchmarkOptions& options) {
   const Timing list =
       time_repeats(options.repeats, [&] { graph = make_graph(pointers, species, potential->info().cutoff); });
   const bool single = options.model.precision() == Precision::single_precision;  // the pair style's default
-  const bool tables = options.model.tabulated(single) && potential->tabulate_radial(default_table_tolerance).has_value();
+  const bool tables =
+      options.model.tabulated(single) && potential->tabulate_radial(default_table_tolerance).has_value();
   const Timing evaluation = time_evaluation(*potential, graph, options.repeats);
   const double atoms = graph.owned, microseconds = 1e6 / atoms;
   nlohmann::json json = {{"model", options.model.model()},

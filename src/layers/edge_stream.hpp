@@ -52,7 +52,7 @@ struct EdgeArrays {
   Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2], of the chunk where edges are streamed
   Buffer<T> g_harmonics;              ///< likewise
   Buffer<double> g_length;            ///< likewise [edges] dE/d|r| by way of tables
-  Buffer<double> g_r;       ///< [edges][3]
+  Buffer<double> g_r;                 ///< [edges][3]
   std::vector<RowRange> blocks;
   std::vector<EdgeChunk> chunks;  ///< each within a block
   long most_numbers = 1 << 24;    ///< of the radial weights of a chunk with more than one receiver

@@ -93,9 +93,9 @@ void expand_species_backward(const DeviceGraph& graph, const Features<A>& g, con
   }
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                \
-  template void species_table<A>(const A::Real*, const Features<A>&);                          \
-  template void species_table_gradient<A>(const Features<A>&, A::Real*);                       \
+#define ISOTROPE_INSTANTIATE(A)                                                                     \
+  template void species_table<A>(const A::Real*, const Features<A>&);                               \
+  template void species_table_gradient<A>(const Features<A>&, A::Real*);                            \
   template void expand_species<A>(const DeviceGraph&, const Features<A>&, const Features<A>&, int); \
   template void expand_species_backward<A>(const DeviceGraph&, const Features<A>&, const Features<A>&);
 ISOTROPE_INSTANTIATE(Plain<float>)

@@ -26,8 +26,7 @@ NequipPass<A>::NequipPass(const Constants& constants, DeviceGraph& graph, Halo& 
 template <class A>
 void NequipPass<A>::forward() {
   edges_.embed();
-  species_table<A>(c_.weights + c_.plan->embedding_at,
-                   features(arrays_.table, c_.plan->embedding, c_.shape->species));
+  species_table<A>(c_.weights + c_.plan->embedding_at, features(arrays_.table, c_.plan->embedding, c_.shape->species));
   for (int t = 0; t <= last(); ++t) interact(t);
   arrays_.energy.zeros(graph_.rows);
   for (const RowRange& block : edges_.blocks()) read_out(block);

@@ -9,9 +9,9 @@
 
 namespace isotrope {
 
-/// Arrays of one pass over a graph, plain or with tangents; they grow and are reused. Of plain numbers every layer keeps
-/// the gate's input alone, which its adjoint replaces on the way back; the rest of a layer follows from it, for a block
-/// of receivers at a time. Duals have one block and keep what the weights' gradient reads.
+/// Arrays of one pass over a graph, plain or with tangents; they grow and are reused. Of plain numbers every layer
+/// keeps the gate's input alone, which its adjoint replaces on the way back; the rest of a layer follows from it, for a
+/// block of receivers at a time. Duals have one block and keep what the weights' gradient reads.
 template <class A>
 struct NequipArrays {
   using T = typename A::Real;
