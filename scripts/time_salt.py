@@ -42,7 +42,7 @@ timestep 0.001
 thermo {steps}
 run {steps}
 """
-ISOTROPE = "plugin load {plugin}\npair_style isotrope precision single\npair_coeff * * {model} Na Cl"
+ISOTROPE = "plugin load {plugin}\npair_style isotrope precision single\npair_coeff * * {model} {elements}"
 ZERO = "pair_style zero {cutoff} full\npair_coeff * *"
 
 
@@ -99,15 +99,17 @@ def measure_memory(arguments, folder, isotrope):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("build", type=Path, help="folder with isotrope and isotropeplugin.so")
-    parser.add_argument("model", type=Path, help="that knows Na and Cl")
+    parser.add_argument("model", type=Path, help="that knows Na and Cl (or --elements)")
     parser.add_argument("--cells", type=int, nargs="+", default=[3, 5, 8])
     parser.add_argument("--ranks", type=int, nargs="*", default=[])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--evaluations", type=int, default=20000, help="of atoms that a timing takes (two steps at least)")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--cutoff", type=float, default=5.0, help="of the model, for pair style zero")
+    parser.add_argument("--elements", nargs=2, default=["Na", "Cl"], help="in their place, for the memory of other models")
     arguments = parser.parse_args()
-    isotrope = ISOTROPE.format(plugin=(arguments.build / "isotropeplugin.so").resolve(), model=arguments.model.resolve())
+    isotrope = ISOTROPE.format(plugin=(arguments.build / "isotropeplugin.so").resolve(), model=arguments.model.resolve(),
+                               elements=" ".join(arguments.elements))
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         (measure_memory if arguments.memory else time_sizes)(arguments, Path(folder), isotrope)
