@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/lane_math.hpp"
+#include "core/lane_tanh.hpp"
 #include "core/loops.hpp"
 #include "core/random.hpp"
 
@@ -138,6 +139,40 @@ TYPED_TEST(LaneMath, SiluSlopeAndItsTangentAreExactToRounding) {
     }
   }
   for (const long double error : worst) EXPECT_LE(error, 6.0L);
+}
+
+/// tanh and its derivatives are at most 1, and their errors are measured in ulp of one.
+TYPED_TEST(LaneMath, TanhAndItsSlopesAreExactToRounding) {
+  using T = TypeParam;
+  const std::vector<T> x = activations<T>();
+  const auto value = by_lanes<T>(x, [](const Lane<T>& v) { return tanh_lane(v); });
+  const auto slope = by_lanes<T>(x, [](const Lane<T>& v) { return tanh_slope(v); });
+  const auto tangent = by_lanes<T>(x, [](const Lane<T>& v) { return tanh_lane(Dual<Lane<T>>{v, Lane<T>(T(1))}).t; });
+  const auto curvature = by_lanes<T>(x, [](const Lane<T>& v) { return tanh_slope(Dual<Lane<T>>{v, Lane<T>(T(1))}).t; });
+  long double worst[4]{};
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const long double t = std::tanh(static_cast<long double>(x[k])), s = 1 - t * t;
+    const long double errors[4] = {std::abs(value[k] - t), std::abs(slope[k] - s), std::abs(tangent[k] - s),
+                                   std::abs(curvature[k] + 2 * t * s)};
+    for (int n = 0; n < 4; ++n) {
+      ASSERT_FALSE(std::isnan(errors[n])) << "x = " << static_cast<long double>(x[k]);
+      worst[n] = std::max(worst[n], errors[n] / std::numeric_limits<T>::epsilon());
+    }
+  }
+  EXPECT_LE(worst[0], 2.0L);
+  EXPECT_LE(worst[1], 4.0L);  // 2 t dt
+  EXPECT_LE(worst[2], 4.0L);
+  EXPECT_LE(worst[3], 8.0L);
+}
+
+TYPED_TEST(LaneMath, TanhOfExtremesIsOneAndOfNothingNothing) {
+  using T = TypeParam;
+  const T huge = std::numeric_limits<T>::max(), infinity = std::numeric_limits<T>::infinity();
+  const auto y = by_lanes<T>({huge, infinity, -huge, -infinity, T(0), std::numeric_limits<T>::quiet_NaN()},
+                             [](const Lane<T>& v) { return tanh_lane(v); });
+  for (int k = 0; k < 4; ++k) EXPECT_EQ(y[k], T(k < 2 ? 1 : -1));
+  EXPECT_EQ(y[4], T(0));
+  EXPECT_TRUE(std::isnan(y[5]));
 }
 
 TYPED_TEST(LaneMath, ScalarsAgreeWithLanes) {

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "geometry/forces.hpp"
+#include "layers/radial_tables.hpp"
 #include "models/nequip.hpp"
 #include "models/nequip_pass.hpp"
 #include "support/layer_checks.hpp"
@@ -137,7 +138,8 @@ struct Outputs {
 };
 
 template <class A>
-void run(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, long most_numbers, Outputs& out) {
+void run(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, long most_numbers, Outputs& out,
+         bool tabulated = false) {
   const NequipShape shape =
       NequipShape::from(record.hyperparameters, static_cast<int>(record.elements.size()), record.cutoff);
   const NequipWeights plan = plan_weights<double>(shape, record.parameters, coupling_signs(record, shape));
@@ -159,7 +161,16 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
                           shape.harmonics,
                           {},
                           weights.data()};
-  for (const NequipLayer& layer : plan.layers) edges.layers.push_back({layer.convolution.get(), &layer.radial});
+  RadialTables<double> tables({shape.num_bessel, shape.envelope, shape.bessel_prefactor, values.data()}, 1e-6);
+  for (const NequipLayer& layer : plan.layers) {
+    edges.layers.push_back({layer.convolution.get(), &layer.radial});
+    if (tabulated) tables.add(layer.radial, weights, *layer.convolution);
+  }
+  if (tabulated) {
+    edges.tables = &tables.layers;
+    edges.basis.count = 0;
+    arrays.edges.most_couplings = most_numbers;
+  }
   NequipPass<A> pass({&shape, &plan, edges, scale.data(), weights.data()}, rows, halo, arrays,
                      A::dual ? weight_gradient.data() : nullptr, A::dual ? frequency_gradient.data() : nullptr);
   pass.forward();
@@ -206,6 +217,25 @@ TEST(NequipPass, ChunksOfReceiversGiveTheSameNumbers) {
     test::expect_close(many.g_r, one.g_r, 1e-12);
     test::expect_close(many.gradient, one.gradient, 1e-12);
   }
+}
+
+/// With tables nothing of the size of all edges is kept but dE/dr.
+TEST(NequipPass, StreamedEdgesGiveTheSameNumbers) {
+  testing_support::Generator generator(13);
+  const Mat3 cell{Vec3{5.1, 0.3, 0}, Vec3{-0.4, 5.6, 0.2}, Vec3{0.1, 0.5, 5.3}};
+  const Structure s = testing_support::random_structure(generator, 9, cell, {true, true, true});
+  const ModelRecord record = create_model(small_config(), statistics(), 5);
+  const Graph graph = make_graph(s, SpeciesMap(record.elements), record.cutoff);
+  Outputs exact, one, many;
+  run<Plain<double>>(record, graph, {}, 1 << 24, exact);
+  run<Plain<double>>(record, graph, {}, 1 << 24, one, true);
+  run<Plain<double>>(record, graph, {}, 1, many, true);
+  EXPECT_EQ(one.chunks, 1u);
+  EXPECT_EQ(many.chunks, 9u);
+  test::expect_close(one.energy, exact.energy, 1e-4);
+  test::expect_close(one.g_r, exact.g_r, 1e-4);
+  test::expect_close(many.energy, one.energy, 1e-12);
+  test::expect_close(many.g_r, one.g_r, 1e-12);
 }
 
 /// Every parameter, frequencies and denominators too: the loss gradient against differences of the plain pass.

@@ -25,16 +25,7 @@ struct BenchmarkOptions {
   int atoms = 200;
   bool train = false, loader = false;
   LoaderBenchmark loading;
-  std::string radial;
 };
-
-/// The pair style's default: tables in single precision.
-bool tabulated(const BenchmarkOptions& options) {
-  require(options.radial.empty() || options.radial == "exact" || options.radial == "tabulated",
-          "--radial: expected 'exact' or 'tabulated', found '{}'", options.radial);
-  if (options.radial.empty()) return options.model.precision() == Precision::single_precision;
-  return options.radial == "tabulated";
-}
 
 /// Of this process so far, bytes (Linux counts in KiB).
 std::int64_t peak_memory() {
@@ -116,7 +107,9 @@ nlohmann::json measure(const BenchmarkOptions& options) {
   Graph graph;
   const Timing list =
       time_repeats(options.repeats, [&] { graph = make_graph(pointers, species, potential->info().cutoff); });
-  const bool tables = tabulated(options) && potential->tabulate_radial(default_table_tolerance).has_value();
+  const bool single = options.model.precision() == Precision::single_precision;  // the pair style's default
+  const bool tables =
+      options.model.tabulated(single) && potential->tabulate_radial(default_table_tolerance).has_value();
   const Timing evaluation = time_evaluation(*potential, graph, options.repeats);
   const double atoms = graph.owned, microseconds = 1e6 / atoms;
   nlohmann::json json = {{"model", options.model.model()},
@@ -182,7 +175,7 @@ Action setup_benchmark(CLI::App& app) {
   app.add_option("--repeats", o->repeats, "Timed repeats, after a warm-up")->capture_default_str();
   app.add_option("--atoms", o->atoms, "Structures from the start of DATA until there are so many atoms")
       ->capture_default_str();
-  app.add_option("--radial", o->radial, "exact or tabulated (the pair style's default: tabulated in single precision)");
+  o->model.add_radial_to(app, "tabulated in single precision, as the pair style has it");
   app.add_flag("--train", o->train, "Time a training step too: loss, gradient, Adam");
   CLI::Option* loader =
       app.add_flag("--loader", o->loader, "Time how fast the structures of a data set come as graphs");

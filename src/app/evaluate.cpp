@@ -45,6 +45,8 @@ int run(const EvaluateOptions& options) {
   KokkosScope kokkos;
   const std::string &model = options.model.model(), &data = options.model.data();
   const auto potential = options.model.load(options.model.read());
+  const bool tables_made =
+      options.model.tabulated(false) && potential->tabulate_radial(default_table_tolerance).has_value();
   const auto reader = open_reader(data, "", {});
   std::unique_ptr<PredictionTables> tables;
   if (!options.report.empty()) tables = std::make_unique<PredictionTables>(options.report, potential->info());
@@ -54,6 +56,7 @@ int run(const EvaluateOptions& options) {
   json["model"] = model;
   json["data"] = data;
   json["precision"] = options.model.precision_name();
+  json["radial"] = tables_made ? "tabulated" : "exact";
   report_missing(report.total);
   if (tables) tables->commit(json);
   if (options.json.wanted()) options.json.write(json);
@@ -68,6 +71,7 @@ int run(const EvaluateOptions& options) {
 Action setup_evaluate(CLI::App& app) {
   auto o = std::make_shared<EvaluateOptions>();
   o->model.add_to(app);
+  o->model.add_radial_to(app, "exact");
   o->json.add_to(app);
   app.add_option("--report", o->report, "Folder for energies.csv, forces.csv and summary.json")->type_name("DIR");
   app.add_option("--group-by", o->group_by, "One row for each: group, config_type or none")->capture_default_str();

@@ -13,6 +13,16 @@ void ModelOptions::add_to(CLI::App& options) {
   options.add_option("--precision", precision_, "Of the network: single or double")->capture_default_str();
 }
 
+void ModelOptions::add_radial_to(CLI::App& options, const std::string& standard) {
+  options.add_option("--radial", radial_, "Radial functions: exact or tabulated (default: " + standard + ")");
+}
+
+bool ModelOptions::tabulated(bool standard) const {
+  require(radial_.empty() || radial_ == "exact" || radial_ == "tabulated",
+          "--radial: expected 'exact' or 'tabulated', found '{}'", radial_);
+  return radial_.empty() ? standard : radial_ == "tabulated";
+}
+
 ModelRecord ModelOptions::read() const {
   precision();
   require(is_model_file(model_), "{}: expected a model as the first argument, found another HDF5 file", model_);

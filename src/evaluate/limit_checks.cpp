@@ -122,4 +122,19 @@ CheckResult check_isolated_atoms(const CheckedPotential& potential, Structures s
   return no_force.verdict == CheckResult::Verdict::fail ? no_force : energy.result("isolated atoms", claimed);
 }
 
+CheckResult check_tables(const CheckedPotential& exact, const CheckedPotential& tabulated, Structures structures) {
+  constexpr double largest = 1e-5;  // eV/Å, of forces of order 1 eV/Å
+  WorstViolation worst;
+  for (const auto& [name, structure] : structures) {
+    const Observables expected = exact.evaluate(structure), found = tabulated.evaluate(structure);
+    for (int i = 0; i < structure.size(); ++i) {
+      for (int k = 0; k < 3; ++k) {
+        worst.add(std::abs(found.forces[i][k] - expected.forces[i][k]), largest * force_scale(expected), "eV/Å",
+                  fmt::format("{}, atom {} ({}), {}", name, i, element_symbol(structure.numbers[i]), "xyz"[k]));
+      }
+    }
+  }
+  return worst.result("radial tables");
+}
+
 }  // namespace isotrope

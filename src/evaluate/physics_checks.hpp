@@ -74,7 +74,10 @@ CheckResult check_cutoff(const CheckedPotential& potential, Structures structure
 /// connection) the energy is a note.
 CheckResult check_isolated_atoms(const CheckedPotential& potential, Structures structures, bool claimed);
 
-/// All of them, in this order.
+/// Forces of a potential with tables of its radial functions (Potential::tabulate_radial) against its exact ones.
+CheckResult check_tables(const CheckedPotential& exact, const CheckedPotential& tabulated, Structures structures);
+
+/// All but the tables, in this order.
 std::vector<CheckResult> check_physics(const CheckedPotential& potential, Structures structures, bool isolated_claimed);
 
 }  // namespace isotrope

@@ -91,248 +91,28 @@ struct Couple {
   }
 };
 
-/// Calls f with the sizes 2 l1 + 1 and 2 l3 + 1 as compile-time constants.
-template <int D>
-using Size = std::integral_constant<int, D>;
-template <class F, class D1>
-KOKKOS_INLINE_FUNCTION void with_l3(int l3, const F& f, D1 d1) {
-  switch (l3) {
-    case 0:
-      f(d1, Size<1>{});
-      break;
-    case 1:
-      f(d1, Size<3>{});
-      break;
-    case 2:
-      f(d1, Size<5>{});
-      break;
-    default:
-      f(d1, Size<7>{});
-      break;
-  }
-}
-template <class F>
-KOKKOS_INLINE_FUNCTION void with_sizes(int l1, int l3, const F& f) {
-  switch (l1) {
-    case 0:
-      with_l3(l3, f, Size<1>{});
-      break;
-    case 1:
-      with_l3(l3, f, Size<3>{});
-      break;
-    case 2:
-      with_l3(l3, f, Size<5>{});
-      break;
-    default:
-      with_l3(l3, f, Size<7>{});
-      break;
-  }
-}
-
-/// Where radial weights come from. A group is a number of edges of one receiver that are summed together: all of them
-/// where weights are stored.
-template <class A>
-struct StoredRadial {
-  using T = typename A::Real;
-  using Vec = typename A::Vec;
-  T* weights;
-  int width;
-  long edge_begin;
-
-  struct Edge {
-    T* row;
-    int width;
-    KOKKOS_INLINE_FUNCTION Vec value(int at) const { return A::load(row + at, width); }
-    KOKKOS_INLINE_FUNCTION void add_gradient(int at, const Vec& g) { A::store(row + at, width, g); }
-    KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam&) const {}
-  };
-  KOKKOS_INLINE_FUNCTION Edge edge(long e) const { return {weights + (e - edge_begin) * width * A::rows, width}; }
-
-  struct Group {
-    const StoredRadial* radial;
-    long begin;
-    KOKKOS_INLINE_FUNCTION Edge operator[](long k) const { return radial->edge(begin + k); }
-  };
-  KOKKOS_INLINE_FUNCTION long group_size(long rest) const { return rest; }
-  KOKKOS_INLINE_FUNCTION Group group(long begin, long) const { return {this, begin}; }
-};
-
-/// Weights of a table: few edges at a time, since each has its place there.
+/// A lane of edges at a time: indices and values of the 3j symbols are read once for all of them.
 template <class T>
-struct TabulatedRadial {
-  static constexpr long most = 4;
-  TableView<T> table;
-  const double* r;
-  double* g_length;
-
-  struct Edge {
-    typename TableView<T>::Place place;
-    double* g_length;
-    Lane<T> g{T(0)};
-    KOKKOS_INLINE_FUNCTION Lane<T> value(int at) const { return place.value(at); }
-    KOKKOS_INLINE_FUNCTION void add_gradient(int at, const Lane<T>& g_r) { g += g_r * place.slope(at); }
-    KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam& team) const {
-      const T total = team.sum(g);
-      team.once([&] { *g_length += static_cast<double>(total); });
-    }
-  };
-  KOKKOS_INLINE_FUNCTION Edge edge(long e) const { return {table.place(r + 3 * e), g_length + e}; }
-
-  struct Group {
-    typename TableView<T>::Place places[most];
-    KOKKOS_INLINE_FUNCTION const typename TableView<T>::Place& operator[](long k) const { return places[k]; }
-  };
-  KOKKOS_INLINE_FUNCTION long group_size(long rest) const { return rest < most ? rest : most; }
-  KOKKOS_INLINE_FUNCTION Group group(long begin, long n) const {
-    Group group;
-    for (long k = 0; k < n; ++k) group.places[k] = table.place(r + 3 * (begin + k));
-    return group;
-  }
-};
-
-template <class A, class Radial>
-struct Convolve {
-  using T = typename A::Real;
-  using Vec = typename A::Vec;
-  EdgeBatch<A> batch;
-  Radial radial;
-  View<ConvolutionPath> paths;
-  int couplings;
-  Features<A> in, out;
-
-  /// At least one group, so that receivers without edges get their zeros.
-  KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
-    const int i = batch.row_begin + item;
-    const long end = batch.first[i + 1];
-    long begin = batch.first[i];
-    bool more = false;
-    do {
-      const long n = radial.group_size(end - begin);
-      const auto group = radial.group(begin, n);
-      for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
-        const ConvolutionPath& path = paths(p);
-        with_sizes(path.l1, path.l3,
-                   [&](auto d1, auto d3) { sum_edges<d1(), d3()>(team, path, i, begin, n, group, more); });
-      }
-      begin += n;
-      more = true;
-    } while (begin < end);
-  }
-
-  template <int D1, int D3>
-  KOKKOS_INLINE_FUNCTION void sum_edges(const ChannelTeam& team, const ConvolutionPath& path, int i, long begin, long n,
-                                        const typename Radial::Group& group, bool more) const {
-    const int pad = in.layout.block[path.in_block].pad, out_pad = out.layout.block[path.out_block].pad;
-    T* const target = out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
-    team.for_blocks(pad / lane_width<T>, [&](int b) {
-      const int c = b * lane_width<T>;
-      Vec sum[D3];
-      for (int m = 0; m < D3; ++m) sum[m] = more ? A::load(target + m * out_pad * A::rows + c, out_pad) : A::zero();
-      for (long k = 0; k < n; ++k) {
-        const long e = begin + k;
-        const typename A::Num* matrix = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
-        const Vec r = group[k].value(path.weight + c);
-        const T* h = in.at(path.in_block, batch.sender[e], 0) + c;
-        Vec x[D1];
-        for (int m = 0; m < D1; ++m) x[m] = r * A::load(h + m * pad * A::rows, pad);
-        for (int m3 = 0; m3 < D3; ++m3) {
-          for (int m1 = 0; m1 < D1; ++m1) sum[m3] += matrix[m3 * D1 + m1] * x[m1];
-        }
-      }
-      for (int m = 0; m < D3; ++m) A::store(target + m * out_pad * A::rows + c, out_pad, sum[m]);
-    });
-  }
-};
-
-/// Factors of the 3j symbols in the precision of the network.
-template <class T>
-const View<T>& values_of(const Convolution& c) {
-  if constexpr (std::is_same_v<T, float>) {
-    return c.single_value;
-  } else {
-    return c.value;
-  }
-}
-
-template <class A, class Radial>
-struct ConvolveBackward {
-  using T = typename A::Real;
-  using Vec = typename A::Vec;
-  static constexpr int most_harmonics = (Convolution::l_limit + 1) * (Convolution::l_limit + 1);
-  EdgeBatch<A> batch;
-  Radial radial;
-  View<ConvolutionPath> paths;
-  int couplings;
+struct CoupleLanes {
+  static constexpr int w = lane_width<T>, most_harmonics = (Convolution::l_limit + 1) * (Convolution::l_limit + 1);
+  long edges;
+  int couplings, harmonics;
   View<int> begin, harmonic;
   View<T> value;
-  Features<A> in, g_out, g_in;
-  int harmonics;
-  T* g_harmonics;
-
-  KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
-    const int i = batch.row_begin + item;
-    for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
-      Lane<T> g_y[most_harmonics];
-      for (int k = 0; k < most_harmonics; ++k) g_y[k] = Lane<T>(T(0));
-      auto of_edge = radial.edge(e);
-      for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
-        const ConvolutionPath& path = paths(p);
-        with_sizes(path.l1, path.l3, [&](auto d1, auto d3) { edge<d1(), d3()>(team, path, i, e, of_edge, g_y); });
-      }
-      of_edge.finish(team);
-      if constexpr (!A::dual) {
-        T* target = g_harmonics + (e - batch.edge_begin) * harmonics;
-        for (int k = 0; k < harmonics && k < most_harmonics; ++k) {
-          const T total = team.sum(g_y[k]);
-          team.once([&] { target[k] += total; });
-        }
-      }
+  const T* y;
+  T* out;
+  KOKKOS_FUNCTION void operator()(long lane) const {
+    const long first = lane * w;
+    const int n = static_cast<int>(edges - first < w ? edges - first : w);
+    T of_edges[most_harmonics * w] = {}, sums[w];
+    for (int k = 0; k < harmonics; ++k) {
+      for (int e = 0; e < n; ++e) of_edges[k * w + e] = y[(first + e) * harmonics + k];
     }
-  }
-
-  template <int D1, int D3>
-  KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
-                                   typename Radial::Edge& of_edge, Lane<T>* g_y) const {
-    const long local = e - batch.edge_begin;
-    const int pad = in.layout.block[path.in_block].pad;
-    const int out_pad = g_out.layout.block[path.out_block].pad;
-    const typename A::Num* matrix = batch.couplings + local * couplings + path.coupling;
-    const int j = batch.sender[e];
-    const T* h = in.at(path.in_block, j, 0);
-    T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
-    const T* g = g_out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
-    Lane<T> g_matrix[D1 * D3];
-    for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
-
-    team.for_blocks(pad / lane_width<T>, [&](int b) {
-      const int c = b * lane_width<T>;
-      Vec g3[D3];
-      for (int m = 0; m < D3; ++m) g3[m] = A::load(g + m * out_pad * A::rows + c, out_pad);
-      const Vec r = of_edge.value(path.weight + c);
-      Vec g_r = A::zero();
-      for (int m1 = 0; m1 < D1; ++m1) {
-        const Vec x = A::load(h + m1 * pad * A::rows + c, pad);
-        Vec w = matrix[m1] * g3[0];
-        for (int m3 = 1; m3 < D3; ++m3) w += matrix[m3 * D1 + m1] * g3[m3];
-        g_r += w * x;
-        if (g_h) scatter<A>(g_h + m1 * pad * A::rows + c, pad, r * w);
-        if constexpr (!A::dual) {
-          const Vec rx = r * x;
-          for (int m3 = 0; m3 < D3; ++m3) g_matrix[m3 * D1 + m1] += g3[m3] * rx;
-        }
-      }
-      of_edge.add_gradient(path.weight + c, g_r);
-    });
-    if constexpr (!A::dual) spread<D1 * D3>(path, g_matrix, g_y);
-  }
-
-  /// From the adjoint of a coupling matrix to that of the harmonics, lane by lane: the sum over channels comes last.
-  template <int D>
-  KOKKOS_INLINE_FUNCTION void spread(const ConvolutionPath& path, const Lane<T>* g_matrix, Lane<T>* g_y) const {
-    for (int k = 0; k < D; ++k) {
-      for (int n = begin(path.coupling + k); n < begin(path.coupling + k + 1); ++n) {
-        g_y[harmonic(n)] += value(n) * g_matrix[k];
-      }
+    for (int k = 0; k < couplings; ++k) {
+      Lane<T> sum(T(0));
+      for (int m = begin(k); m < begin(k + 1); ++m) sum += value(m) * load_lane(of_edges + harmonic(m) * w);
+      store_lane(sums, sum);
+      for (int e = 0; e < n; ++e) out[(first + e) * couplings + k] = sums[e];
     }
   }
 };
@@ -341,55 +121,19 @@ struct ConvolveBackward {
 
 template <class A>
 void couple(const Convolution& c, long edges, int harmonics, const typename A::Num* y, typename A::Num* couplings) {
-  for_each("isotrope::couple", edges, Couple<A>{c.couplings, harmonics, c.begin, c.harmonic, c.value, y, couplings});
-}
-
-namespace {
-
-/// Calls f with the source of the radial weights.
-template <class A, class F>
-void with_radial(const Convolution& c, const EdgeBatch<A>& batch, const F& f) {
-  if constexpr (!A::dual) {
-    if (batch.table.rows) {
-      f(TabulatedRadial<typename A::Real>{batch.table, batch.r, batch.g_length});
-      return;
-    }
-  }
-  f(StoredRadial<A>{batch.weights, c.weights, batch.edge_begin});
-}
-
-}  // namespace
-
-template <class A>
-void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& out) {
-  with_radial<A>(c, batch, [&](const auto& radial) {
-    using Radial = std::decay_t<decltype(radial)>;
-    for_teams("isotrope::convolve", batch.row_end - batch.row_begin,
-              Convolve<A, Radial>{batch, radial, c.device_paths, c.couplings, in, out});
-  });
-}
-
-template <class A>
-void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
-                       const Features<A>& g_in, int harmonics, typename A::Real* g_harmonics) {
-  with_radial<A>(c, batch, [&](const auto& radial) {
+  if constexpr (A::dual) {
+    for_each("isotrope::couple", edges, Couple<A>{c.couplings, harmonics, c.begin, c.harmonic, c.value, y, couplings});
+  } else {
     using T = typename A::Real;
-    using Radial = std::decay_t<decltype(radial)>;
-    for_teams("isotrope::convolve_backward", batch.row_end - batch.row_begin,
-              ConvolveBackward<A, Radial>{batch, radial, c.device_paths, c.couplings, c.begin, c.harmonic,
-                                          values_of<T>(c), in, g_out, g_in, harmonics, g_harmonics});
-  });
+    constexpr int w = lane_width<T>;
+    for_each("isotrope::couple", (edges + w - 1) / w,
+             CoupleLanes<T>{edges, c.couplings, harmonics, c.begin, c.harmonic, c.values<T>(), y, couplings});
+  }
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                                       \
-  template void couple<A>(const Convolution&, long, int, const A::Num*, A::Num*);                                     \
-  template void convolve<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&);         \
-  template void convolve_backward<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&, \
-                                     const Features<A>&, int, A::Real*);
-ISOTROPE_INSTANTIATE(Plain<float>)
-ISOTROPE_INSTANTIATE(Plain<double>)
-ISOTROPE_INSTANTIATE(WithTangent<float>)
-ISOTROPE_INSTANTIATE(WithTangent<double>)
-#undef ISOTROPE_INSTANTIATE
+template void couple<Plain<float>>(const Convolution&, long, int, const float*, float*);
+template void couple<Plain<double>>(const Convolution&, long, int, const double*, double*);
+template void couple<WithTangent<float>>(const Convolution&, long, int, const Dual<float>*, Dual<float>*);
+template void couple<WithTangent<double>>(const Convolution&, long, int, const Dual<double>*, Dual<double>*);
 
 }  // namespace isotrope

@@ -40,6 +40,16 @@ struct Convolution {
   View<double> value;
   View<float> single_value;
   View<ConvolutionPath> device_paths;
+
+  /// Factors of the 3j symbols in the precision of the network.
+  template <class T>
+  const View<T>& values() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return single_value;
+    } else {
+      return value;
+    }
+  }
 };
 
 /// What a convolution reads for the edges [edge_begin, edge_end) of the receivers [row_begin, row_end). Messages and
@@ -56,7 +66,7 @@ struct EdgeBatch {
   int message_begin = 0;
   TableView<typename A::Real> table{};  ///< in place of the weights where it has rows
   const double* r = nullptr;            ///< [edge][3] Å, for the table
-  double* g_length = nullptr;           ///< [edge] where the adjoint by way of the table is added
+  double* g_length = nullptr;           ///< [edge - edge_begin] where the adjoint by way of the table is added
 };
 
 /// couplings [edges][couplings] from harmonics [edges][harmonics].

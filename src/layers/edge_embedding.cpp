@@ -62,6 +62,7 @@ struct EmbedBackward {
   const T *g_radial, *g_harmonics;
   const double* g_length;
   double* g_r;
+  bool add;
 
   /// Turns adjoints of r^l Y_lm into those of Y_lm; returns the part of r^l, by the length.
   KOKKOS_INLINE_FUNCTION double length_of_solid(double a, double b, double c, double length, double* g_y) const {
@@ -88,7 +89,7 @@ struct EmbedBackward {
     if (harmonics.solid) slope += length_of_solid(a, b, c, length.v, g_y);
     double g[3] = {slope * a / length.v, slope * b / length.v, slope * c / length.v};
     spherical_harmonics_gradient(harmonics.l_max, a, b, c, g_y, g);
-    for (int k = 0; k < 3; ++k) g_r[3 * e + k] = sign * g[k];
+    for (int k = 0; k < 3; ++k) g_r[3 * e + k] = (add ? g_r[3 * e + k] : 0) + sign * g[k];
   }
 };
 
@@ -121,9 +122,9 @@ void embed_edges(const BesselBasis& basis, const EdgeHarmonics& harmonics, long 
 
 template <class T>
 void embed_edges_backward(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
-                          const T* g_radial, const T* g_y, const double* g_length, double* g_r) {
+                          const T* g_radial, const T* g_y, const double* g_length, double* g_r, bool add) {
   for_each("isotrope::embed_edges_backward", edges,
-           EmbedBackward<T>{basis, harmonics, r, g_radial, g_y, g_length, g_r});
+           EmbedBackward<T>{basis, harmonics, r, g_radial, g_y, g_length, g_r, add});
 }
 
 template <class T>
@@ -138,7 +139,7 @@ void frequency_gradient(const BesselBasis& basis, long edges, const double* r, c
   template void embed_edges<WithTangent<T>>(const BesselBasis&, const EdgeHarmonics&, long, const double*,          \
                                             const double*, T*, Dual<T>*);                                           \
   template void embed_edges_backward(const BesselBasis&, const EdgeHarmonics&, long, const double*, const T*,       \
-                                     const T*, const double*, double*);                                             \
+                                     const T*, const double*, double*, bool);                                       \
   template void frequency_gradient(const BesselBasis&, long, const double*, const double*, const T*, double*);
 ISOTROPE_INSTANTIATE(float)
 ISOTROPE_INSTANTIATE(double)

@@ -19,10 +19,11 @@ template <class A>
 void embed_edges(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
                  const double* dr, typename A::Real* radial, typename A::Num* y);
 
-/// dE/dr [edge][3] from the adjoints of the radial basis, of the harmonics, and of the length (null: none).
+/// dE/dr [edge][3] from the adjoints of the radial basis, of the harmonics, and of the length (null: none); written, or
+/// added to what is there.
 template <class T>
 void embed_edges_backward(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
-                          const T* g_radial, const T* g_y, const double* g_length, double* g_r);
+                          const T* g_radial, const T* g_y, const double* g_length, double* g_r, bool add = false);
 
 /// gradient[n] += tangent of the derivative by frequency n, from the dual adjoint of the radial basis.
 template <class T>

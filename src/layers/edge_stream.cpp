@@ -53,6 +53,7 @@ void EdgeStream<A>::for_chunks(const RowRange& block, const F& f) const {
 
 template <class A>
 void EdgeStream<A>::embed() {
+  if (streamed()) return;
   embed_edges<A>(m_.basis, m_.harmonics, graph_.edges, graph_.r.data(), graph_.dr.data(),
                  arrays_.radial.reserve(graph_.edges * m_.basis.count * A::rows),
                  arrays_.harmonics.reserve(graph_.edges * m_.harmonics.count()));
@@ -62,6 +63,8 @@ template <class A>
 void EdgeStream<A>::start_backward() {
   if (basis_gradient_wanted_) arrays_.g_radial.zeros(graph_.edges * m_.basis.count * A::rows);
   if constexpr (!A::dual) {
+    arrays_.g_r.zeros(3 * graph_.edges);
+    if (streamed()) return;
     arrays_.g_harmonics.zeros(graph_.edges * m_.harmonics.count());
     if (tabulated()) arrays_.g_length.zeros(graph_.edges);
   }
@@ -72,14 +75,18 @@ void EdgeStream<A>::radial_and_couplings(int t, const EdgeChunk& chunk) {
   const auto& layer = m_.layers[t];
   auto& arrays = arrays_.layers[t];
   const long edges = chunk.edge_end - chunk.edge_begin;
+  const int harmonics = m_.harmonics.count();
+  if (streamed()) {
+    embed_edges<A>(m_.basis, m_.harmonics, edges, graph_.r.data() + 3 * chunk.edge_begin, nullptr, nullptr,
+                   arrays_.harmonics.reserve(edges * harmonics));
+  }
   if (!tabulated()) {
     T* weights = arrays.weights.reserve(edges * layer.convolution->weights * A::rows);
     const T* basis = arrays_.radial.data() + chunk.edge_begin * m_.basis.count * A::rows;
     layer.radial->template forward<A>(m_.weights, edges, basis, arrays.radial, weights);
   }
   if (!couplings_are_harmonics(*layer.convolution)) {
-    couple<A>(*layer.convolution, edges, m_.harmonics.count(),
-              arrays_.harmonics.data() + chunk.edge_begin * m_.harmonics.count(),
+    couple<A>(*layer.convolution, edges, harmonics, arrays_.harmonics.data() + start(chunk) * harmonics,
               arrays.couplings.reserve(edges * layer.convolution->couplings));
   }
 }
@@ -91,13 +98,13 @@ EdgeBatch<A> EdgeStream<A>::batch(int t, const RowRange& block, const EdgeChunk&
   EdgeBatch<A> batch{chunk.rows.begin, chunk.rows.end,      chunk.edge_begin,
                      chunk.edge_end,   graph_.first.data(), graph_.sender.data()};
   batch.couplings = couplings_are_harmonics(convolution)
-                        ? arrays_.harmonics.data() + chunk.edge_begin * convolution.couplings
+                        ? arrays_.harmonics.data() + start(chunk) * convolution.couplings
                         : arrays.couplings.data();
   batch.message_begin = block.begin;
   if (tabulated()) {
     batch.table = (*m_.tables)[t]->view();
     batch.r = graph_.r.data();
-    batch.g_length = arrays_.g_length.data();
+    batch.g_length = arrays_.g_length.data() + start(chunk);
   } else {
     batch.weights = arrays.weights.data();
   }
@@ -120,11 +127,16 @@ void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Featur
   const int harmonics = m_.harmonics.count(), count = m_.basis.count;
   for_chunks(block, [&](const EdgeChunk& chunk) {
     if (arrays_.chunks.size() > 1) radial_and_couplings(t, chunk);
-    T* g_harmonics = A::dual ? nullptr : arrays_.g_harmonics.data() + chunk.edge_begin * harmonics;
+    const long edges = chunk.edge_end - chunk.edge_begin;
+    if (streamed()) {
+      arrays_.g_harmonics.zeros(edges * harmonics);
+      arrays_.g_length.zeros(edges);
+    }
+    T* g_harmonics = A::dual ? nullptr : arrays_.g_harmonics.data() + start(chunk) * harmonics;
     isotrope::convolve_backward<A>(*layer.convolution, batch(t, block, chunk), senders, g_messages, g_senders,
                                    harmonics, g_harmonics);
+    if (streamed()) add_to_edge_vectors(chunk);
     if (!tabulated()) {
-      const long edges = chunk.edge_end - chunk.edge_begin;
       const long at = chunk.edge_begin * count * A::rows;
       layer.radial->template backward<A>(
           m_.weights, edges, arrays_.radial.data() + at, arrays.radial, arrays.weights.data(),
@@ -133,12 +145,23 @@ void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Featur
   });
 }
 
+/// What a layer's adjoints of harmonics and lengths make of dE/dr, for a chunk of edges.
+template <class A>
+void EdgeStream<A>::add_to_edge_vectors(const EdgeChunk& chunk) {
+  if constexpr (!A::dual) {
+    embed_edges_backward<T>(m_.basis, m_.harmonics, chunk.edge_end - chunk.edge_begin,
+                            graph_.r.data() + 3 * chunk.edge_begin, arrays_.g_radial.data(), arrays_.g_harmonics.data(),
+                            arrays_.g_length.data(), arrays_.g_r.data() + 3 * chunk.edge_begin, true);
+  }
+}
+
 template <class A>
 void EdgeStream<A>::finish_backward() {
   if constexpr (!A::dual) {
+    if (streamed()) return;
     embed_edges_backward<T>(m_.basis, m_.harmonics, graph_.edges, graph_.r.data(), arrays_.g_radial.data(),
                             arrays_.g_harmonics.data(), tabulated() ? arrays_.g_length.data() : nullptr,
-                            arrays_.g_r.reserve(3 * graph_.edges));
+                            arrays_.g_r.data(), true);
   }
 }
 

@@ -49,10 +49,10 @@ struct EdgeArrays {
   };
   std::vector<Layer> layers;
   Buffer<T> radial, g_radial;         ///< [edges][row][count of the basis]
-  Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2]
-  Buffer<T> g_harmonics;
-  Buffer<double> g_length;  ///< [edges] dE/d|r| by way of tables
-  Buffer<double> g_r;       ///< [edges][3]
+  Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2], of the chunk where edges are streamed
+  Buffer<T> g_harmonics;              ///< likewise
+  Buffer<double> g_length;            ///< likewise [edges] dE/d|r| by way of tables
+  Buffer<double> g_r;                 ///< [edges][3]
   std::vector<RowRange> blocks;
   std::vector<EdgeChunk> chunks;  ///< each within a block
   long most_numbers = 1 << 24;    ///< of the radial weights of a chunk with more than one receiver
@@ -89,8 +89,13 @@ class EdgeStream {
   template <class F>
   void for_chunks(const RowRange& block, const F& f) const;
   void radial_and_couplings(int t, const EdgeChunk& chunk);
+  void add_to_edge_vectors(const EdgeChunk& chunk);
   EdgeBatch<A> batch(int t, const RowRange& block, const EdgeChunk& chunk) const;
   bool tabulated() const { return !A::dual && m_.tables; }
+  /// Where nothing reads the radial basis, harmonics and their adjoints exist for one chunk at a time.
+  bool streamed() const { return tabulated() && m_.basis.count == 0; }
+  /// Where a chunk starts in arrays of harmonics.
+  long start(const EdgeChunk& chunk) const { return streamed() ? 0 : chunk.edge_begin; }
   bool couplings_are_harmonics(const Convolution& c) const {
     return c.couplings_are_harmonics && c.couplings == m_.harmonics.count();
   }

@@ -26,7 +26,7 @@ struct IrrepsGate {
 template <class A>
 void irreps_gate_forward(const IrrepsGate& gate, const Features<A>& x, const Features<A>& y);
 
-/// g_x from g_y.
+/// g_x from g_y; g_x may be x.
 template <class A>
 void irreps_gate_backward(const IrrepsGate& gate, const Features<A>& x, const Features<A>& g_y, const Features<A>& g_x);
 

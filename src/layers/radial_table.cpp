@@ -46,8 +46,9 @@ RadialTable<T>::RadialTable(double begin, double cutoff, int knots, int weights,
   for (int k = 0; k < knots; ++k) {
     for (int w = 0; w < weights; ++w) {
       const std::size_t from = static_cast<std::size_t>(k) * weights + w;
-      rows[2UL * k * weights + w] = static_cast<T>(values[from]);
-      rows[(2UL * k + 1) * weights + w] = static_cast<T>(spacing_ * slopes[from]);
+      const std::size_t to = 2UL * k * weights + 2 * (w - w % lane_width<T>)+w % lane_width<T>;
+      rows[to] = static_cast<T>(values[from]);
+      rows[to + lane_width<T>] = static_cast<T>(spacing_ * slopes[from]);
     }
   }
   rows_ = to_device("isotrope::radial_table", rows);

@@ -19,7 +19,7 @@ KOKKOS_INLINE_FUNCTION HermiteFactors hermite_factors(double t) {
 /// A table as kernels read it.
 template <class T>
 struct TableView {
-  const T* rows = nullptr;  ///< [knots][value, spacing * slope][weights]
+  const T* rows = nullptr;  ///< [knots][lanes of weights][value, spacing * slope][lane width]
   int knots = 0, weights = 0;
   double begin = 0, spacing = 1;
 
@@ -29,16 +29,16 @@ struct TableView {
     int weights;
     T value_factor[4], slope_factor[4];
 
-    KOKKOS_INLINE_FUNCTION Lane<T> value(int at) const { return combine(rows + at, value_factor); }
-    KOKKOS_INLINE_FUNCTION Lane<T> slope(int at) const { return combine(rows + at, slope_factor); }
-    KOKKOS_INLINE_FUNCTION Lane<T> combine(const T* p, const T* factors) const {
-      Lane<T> sum = load_lane(p) * factors[0];
-      for (int k = 1; k < 4; ++k) sum += load_lane(p + k * weights) * factors[k];
-      return sum;
+    KOKKOS_FORCEINLINE_FUNCTION Lane<T> value(int at) const { return combine(rows + 2 * at, value_factor); }
+    KOKKOS_FORCEINLINE_FUNCTION Lane<T> slope(int at) const { return combine(rows + 2 * at, slope_factor); }
+    KOKKOS_FORCEINLINE_FUNCTION Lane<T> combine(const T* p, const T* factors) const {
+      const T* next = p + 2 * weights;
+      return load_lane(p) * factors[0] + load_lane(p + lane_width<T>) * factors[1] + load_lane(next) * factors[2] +
+             load_lane(next + lane_width<T>) * factors[3];
     }
   };
   /// For an edge vector shorter than the cutoff. Below the first knot the first interval goes on.
-  KOKKOS_INLINE_FUNCTION Place place(const double* r) const {
+  KOKKOS_FORCEINLINE_FUNCTION Place place(const double* r) const {
     using std::sqrt;
     const double where = (sqrt(r[0] * r[0] + r[1] * r[1] + r[2] * r[2]) - begin) / spacing;
     int k = static_cast<int>(where);

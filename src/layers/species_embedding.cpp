@@ -73,11 +73,11 @@ void species_table_gradient([[maybe_unused]] const Features<A>& g_table,
 }
 
 template <class A>
-void expand_species(const DeviceGraph& graph, const Features<A>& table, const Features<A>& out) {
+void expand_species(const DeviceGraph& graph, const Features<A>& table, const Features<A>& out, int begin) {
   for (int b = 0; b < out.layout.count; ++b) {
     const Layout::Block& block = out.layout.block[b];
     for_channels("isotrope::expand_species", out.atoms, block.pad / lane_width<typename A::Real>,
-                 Expand<A>{graph.species.data(), b, 2 * block.l + 1, block.pad, table, out});
+                 Expand<A>{graph.species.data() + begin, b, 2 * block.l + 1, block.pad, table, out});
   }
 }
 
@@ -93,10 +93,10 @@ void expand_species_backward(const DeviceGraph& graph, const Features<A>& g, con
   }
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                \
-  template void species_table<A>(const A::Real*, const Features<A>&);                          \
-  template void species_table_gradient<A>(const Features<A>&, A::Real*);                       \
-  template void expand_species<A>(const DeviceGraph&, const Features<A>&, const Features<A>&); \
+#define ISOTROPE_INSTANTIATE(A)                                                                     \
+  template void species_table<A>(const A::Real*, const Features<A>&);                               \
+  template void species_table_gradient<A>(const Features<A>&, A::Real*);                            \
+  template void expand_species<A>(const DeviceGraph&, const Features<A>&, const Features<A>&, int); \
   template void expand_species_backward<A>(const DeviceGraph&, const Features<A>&, const Features<A>&);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)

@@ -13,9 +13,9 @@ void species_table(const typename A::Real* weights, const Features<A>& table);
 template <class A>
 void species_table_gradient(const Features<A>& g_table, typename A::Real* weight_gradient);
 
-/// out[row] = table[species of row], for the first `atoms` rows; all blocks.
+/// out[k] = table[species of row begin + k], for all its atoms and blocks.
 template <class A>
-void expand_species(const DeviceGraph& graph, const Features<A>& table, const Features<A>& out);
+void expand_species(const DeviceGraph& graph, const Features<A>& table, const Features<A>& out, int begin = 0);
 /// g_table[species] = sum of g over its rows.
 template <class A>
 void expand_species_backward(const DeviceGraph& graph, const Features<A>& g, const Features<A>& g_table);

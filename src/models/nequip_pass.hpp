@@ -9,26 +9,25 @@
 
 namespace isotrope {
 
-/// Arrays of one pass over a graph, plain or with tangents; they grow and are reused. What only the weights' gradient
-/// reads is kept per layer for duals; otherwise layers share it, and messages, the widest arrays, exist for a block of
-/// receivers at a time.
+/// Arrays of one pass over a graph, plain or with tangents; they grow and are reused. Of plain numbers every layer
+/// keeps the gate's input alone, which its adjoint replaces on the way back; the rest of a layer follows from it, for a
+/// block of receivers at a time. Duals have one block and keep what the weights' gradient reads.
 template <class A>
 struct NequipArrays {
   using T = typename A::Real;
   struct Layer {
-    Buffer<T> up, gate_in;  ///< what senders show, and the gate's input
-    Buffer<T> in, mid;      ///< features and messages (duals)
+    Buffer<T> gate;     ///< [block of receivers] the gate's input, then its adjoint
+    Buffer<T> up, mid;  ///< what senders show, and messages (duals)
   };
   std::vector<Layer> layers;
   EdgeArrays<A> edges;
-  Buffer<T> h[2], mid;           ///< features and messages of the layer at hand (plain numbers)
-  Buffer<T> out;                 ///< features after the last layer (duals)
+  Buffer<T> up, g_up;            ///< what the senders of the layer at hand show, and its adjoint
+  Buffer<T> h, g_h, mid, g_mid;  ///< features and messages of the block at hand, and their adjoints
   Buffer<typename A::Num> seed;  ///< [rows]
   Buffer<T> table, table_up, g_table, g_table_up;
   Buffer<T> readout_hidden, readout, g_readout, g_readout_hidden;
-  Buffer<T> g_out, g_in, g_up, g_gate, g_mid;
   Buffer<double> energy;  ///< [rows]
-  int block = 128;        ///< receivers whose messages exist at a time (plain numbers)
+  int block = 128;        ///< receivers of a block (plain numbers)
 };
 
 /// One pass of NequIP over a graph: forward and its adjoint, written once for plain numbers (energies and dE/dr) and
@@ -52,27 +51,35 @@ class NequipPass {
   void backward();
 
  private:
-  void embed_atoms();
   void interact(int t);
   void interact_backward(int t);
-  void sender_features(int t);
-  void sender_features_backward(int t);
+  void show_features(int t);
+  void read_out(const RowRange& block);
+  void read_out_backward(const RowRange& block);
+  void input_backward(int t, const RowRange& block);
+  void output_backward(int t, const RowRange& block, const Features<A>& g_h);
   void element_features_backward();
-  void self_forward(int t, const Features<A>& h, const Features<A>& y);
-  void self_backward(int t, const Features<A>& h, const Features<A>& g_y, const Features<A>& g_h);
-  void linear_2_forward(int t, const RowRange& block, const Features<A>& mid, const Features<A>& y);
-  void linear_2_backward(int t, const RowRange& block, const Features<A>& mid, const Features<A>& g_y,
-                         const Features<A>& g_mid);
-  void read_out();
-  void read_out_backward();
+  void linear_1_forward(int t, const Features<A>& h, const Features<A>& up, int begin);
+  void linear_1_backward(int t, const Features<A>& h, const Features<A>& g_up, int begin, const Features<A>& g_h);
+  void self_forward(int t, const RowRange& block, const Features<A>& h, const Features<A>& y);
+  void self_backward(int t, const RowRange& block, const Features<A>& h, const Features<A>& g_y,
+                     const Features<A>& g_h);
+  void linear_2_forward(int t, const Features<A>& mid, const Features<A>& y);
+  void linear_2_backward(int t, const Features<A>& mid, const Features<A>& g_y, const Features<A>& g_mid);
 
-  Features<A> input_of(int t);  ///< of layer t; the output of the last layer for t = layers
-  Features<A> messages(int t, const RowRange& block);
+  Features<A> input_of(int t, const RowRange& block);
+  Features<A> gate(int t, const RowRange& block);
+  Features<A> shown(int t) {
+    return features(A::dual ? arrays_.layers[t].up : arrays_.up, c_.plan->layers[t].in, graph_.senders);
+  }
+  Features<A> messages(int t, const RowRange& block) {
+    return features(A::dual ? arrays_.layers[t].mid : arrays_.mid, c_.plan->layers[t].convolution->out, block.count());
+  }
   Features<A> features(Buffer<T>& buffer, const Layout& layout, long atoms) {
     return reserve_features<A>(buffer, layout, atoms);
   }
-  const Layout& last() const { return c_.plan->layers.back().gate.out; }
-  bool sender_gradient_wanted(int t) const { return t > 0 || A::dual; }
+  const Layout& input_layout(int t) const { return t == 0 ? c_.plan->embedding : c_.plan->layers[t - 1].gate.out; }
+  int last() const { return c_.shape->layers() - 1; }
 
   Constants c_;
   DeviceGraph& graph_;

@@ -70,6 +70,14 @@ class TestEvaluate(CommandLineTest):
         self.assertNotEqual(rough["force_mae_ev_per_angstrom"], whole["force_mae_ev_per_angstrom"])
         self.assertTrue(math.isclose(rough["force_mae_ev_per_angstrom"], whole["force_mae_ev_per_angstrom"], rel_tol=1e-4))
 
+    def test_radial_tables(self):
+        exact, tabulated = (self.json_of("evaluate", MODEL, DATA, "--radial", radial, "--json") for radial in ("exact", "tabulated"))
+        self.assertEqual((exact["radial"], tabulated["radial"]), ("exact", "tabulated"))
+        difference = abs(exact["force_rmse_ev_per_angstrom"] - tabulated["force_rmse_ev_per_angstrom"])
+        self.assertTrue(0 < difference <= 1e-5, difference)
+        self.assertEqual(self.json_of("evaluate", MODEL, DATA, "--json")["radial"], "exact")
+        self.assert_error("--radial: expected 'exact' or 'tabulated', found 'spline'", "evaluate", MODEL, DATA, "--radial", "spline")
+
     def test_missing_labels_are_counted_and_said(self):
         self.write("some.xyz", water(energy=-2079.5) + water(energy=-2079, forces="0 0 0") + water())
         done = self.run_isotrope("evaluate", MODEL, "some.xyz", "--json", "errors.json", "--report", "report")

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+#include "core/loops.hpp"
+#include "layers/convolution.hpp"
+
+namespace isotrope {
+namespace {
+
+/// Calls f with 2 l1 + 1, 2 l3 + 1 and whether the coupling matrix is diagonal (l2 = 0) as compile-time constants.
+template <int D>
+using Size = std::integral_constant<int, D>;
+template <class F, class D1>
+KOKKOS_INLINE_FUNCTION void with_l3(int l3, const F& f, D1 d1) {
+  switch (l3) {
+    case 0:
+      return f(d1, Size<1>{}, std::false_type{});
+    case 1:
+      return f(d1, Size<3>{}, std::false_type{});
+    case 2:
+      return f(d1, Size<5>{}, std::false_type{});
+    default:
+      return f(d1, Size<7>{}, std::false_type{});
+  }
+}
+template <class F>
+KOKKOS_INLINE_FUNCTION void with_sizes(const ConvolutionPath& path, const F& f) {
+  switch (path.l2 == 0 ? -path.l1 : path.l1) {
+    case -1:
+      return f(Size<3>{}, Size<3>{}, std::true_type{});
+    case -2:
+      return f(Size<5>{}, Size<5>{}, std::true_type{});
+    case -3:
+      return f(Size<7>{}, Size<7>{}, std::true_type{});
+    case 0:
+      return with_l3(path.l3, f, Size<1>{});
+    case 1:
+      return with_l3(path.l3, f, Size<3>{});
+    case 2:
+      return with_l3(path.l3, f, Size<5>{});
+    default:
+      return with_l3(path.l3, f, Size<7>{});
+  }
+}
+
+/// Where radial weights come from. A group is a number of edges of one receiver that are summed together: all of them
+/// where weights are stored.
+template <class A>
+struct StoredRadial {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  T* weights;
+  int width;
+  long edge_begin;
+
+  struct Edge {
+    T* row;
+    int width;
+    KOKKOS_FORCEINLINE_FUNCTION Vec value(int at) const { return A::load(row + at, width); }
+    KOKKOS_INLINE_FUNCTION void add_gradient(int at, const Vec& g) { A::store(row + at, width, g); }
+    KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam&) const {}
+  };
+  KOKKOS_FORCEINLINE_FUNCTION Edge edge(long e) const { return {weights + (e - edge_begin) * width * A::rows, width}; }
+
+  struct Group {
+    const StoredRadial* radial;
+    long begin;
+    KOKKOS_INLINE_FUNCTION Edge operator[](long k) const { return radial->edge(begin + k); }
+  };
+  KOKKOS_INLINE_FUNCTION long group_size(long rest) const { return rest; }
+  KOKKOS_INLINE_FUNCTION Group group(long begin, long) const { return {this, begin}; }
+};
+
+/// Weights of a table: few edges at a time, since each has its place there.
+template <class T>
+struct TabulatedRadial {
+  static constexpr long most = 4;
+  TableView<T> table;
+  const double* r;
+  double* g_length;
+  long edge_begin;
+
+  struct Edge {
+    typename TableView<T>::Place place;
+    double* g_length;
+    Lane<T> g{T(0)};
+    KOKKOS_FORCEINLINE_FUNCTION Lane<T> value(int at) const { return place.value(at); }
+    KOKKOS_FORCEINLINE_FUNCTION void add_gradient(int at, const Lane<T>& g_r) { g += g_r * place.slope(at); }
+    KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam& team) const {
+      const T total = team.sum(g);
+      team.once([&] { *g_length += static_cast<double>(total); });
+    }
+  };
+  KOKKOS_FORCEINLINE_FUNCTION Edge edge(long e) const { return {table.place(r + 3 * e), g_length + (e - edge_begin)}; }
+
+  struct Group {
+    typename TableView<T>::Place places[most];
+    KOKKOS_INLINE_FUNCTION const typename TableView<T>::Place& operator[](long k) const { return places[k]; }
+  };
+  KOKKOS_INLINE_FUNCTION long group_size(long rest) const { return rest < most ? rest : most; }
+  KOKKOS_INLINE_FUNCTION Group group(long begin, long n) const {
+    Group group;
+    for (long k = 0; k < n; ++k) group.places[k] = table.place(r + 3 * (begin + k));
+    return group;
+  }
+};
+
+template <class A, class Radial>
+struct Convolve {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  EdgeBatch<A> batch;
+  Radial radial;
+  View<ConvolutionPath> paths;
+  int couplings;
+  Features<A> in, out;
+
+  /// At least one group, so that receivers without edges get their zeros.
+  KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
+    const int i = batch.row_begin + item;
+    const long end = batch.first[i + 1];
+    long begin = batch.first[i];
+    bool more = false;
+    do {
+      const long n = radial.group_size(end - begin);
+      const auto group = radial.group(begin, n);
+      for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
+        const ConvolutionPath& path = paths(p);
+        with_sizes(path, [&](auto d1, auto d3, auto diagonal) {
+          sum_edges<d1(), d3(), diagonal()>(team, path, i, begin, n, group, more);
+        });
+      }
+      begin += n;
+      more = true;
+    } while (begin < end);
+  }
+
+  /// Lanes that share what is read of a coupling matrix, as many as there are registers for.
+  template <int D3>
+  static constexpr int most_lanes = device_build || A::dual || D3 > 5 ? 1 : 2;
+
+  template <int D1, int D3, bool diagonal>
+  KOKKOS_INLINE_FUNCTION void sum_edges(const ChannelTeam& team, const ConvolutionPath& path, int i, long begin, long n,
+                                        const typename Radial::Group& group, bool more) const {
+    constexpr int most = most_lanes<D3>;
+    const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
+    team.for_blocks((lanes + most - 1) / most, [&](int b) {
+      if (lanes - b * most >= most) {
+        sum_lanes<D1, D3, diagonal, most>(path, i, begin, n, group, more, b * most * lane_width<T>);
+      } else {
+        sum_lanes<D1, D3, diagonal, 1>(path, i, begin, n, group, more, b * most * lane_width<T>);
+      }
+    });
+  }
+
+  /// The channels [c, c + lanes * lane width) of a path.
+  template <int D1, int D3, bool diagonal, int lanes>
+  KOKKOS_FORCEINLINE_FUNCTION void sum_lanes(const ConvolutionPath& path, int i, long begin, long n,
+                                             const typename Radial::Group& group, bool more, int c) const {
+    constexpr int w = lane_width<T>;
+    const int pad = in.layout.block[path.in_block].pad, out_pad = out.layout.block[path.out_block].pad;
+    T* const target = out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel + c;
+    Vec sum[lanes][D3];
+    for (int a = 0; a < lanes; ++a) {
+      for (int m = 0; m < D3; ++m) {
+        sum[a][m] = more ? A::load(target + m * out_pad * A::rows + a * w, out_pad) : A::zero();
+      }
+    }
+    for (long k = 0; k < n; ++k) {
+      const long e = begin + k;
+      const typename A::Num* matrix = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
+      const T* h = in.at(path.in_block, batch.sender[e], 0) + c;
+      Vec r[lanes], x[lanes];
+      for (int a = 0; a < lanes; ++a) r[a] = group[k].value(path.weight + c + a * w);
+      for (int m1 = 0; m1 < D1; ++m1) {
+        for (int a = 0; a < lanes; ++a) x[a] = r[a] * A::load(h + m1 * pad * A::rows + a * w, pad);
+        for (int m3 = diagonal ? m1 : 0; m3 < (diagonal ? m1 + 1 : D3); ++m3) {
+          for (int a = 0; a < lanes; ++a) sum[a][m3] += matrix[m3 * D1 + m1] * x[a];
+        }
+      }
+    }
+    for (int a = 0; a < lanes; ++a) {
+      for (int m = 0; m < D3; ++m) A::store(target + m * out_pad * A::rows + a * w, out_pad, sum[a][m]);
+    }
+  }
+};
+
+template <class A, class Radial>
+struct ConvolveBackward {
+  using T = typename A::Real;
+  using Vec = typename A::Vec;
+  static constexpr int most_harmonics = (Convolution::l_limit + 1) * (Convolution::l_limit + 1);
+  EdgeBatch<A> batch;
+  Radial radial;
+  View<ConvolutionPath> paths;
+  int couplings;
+  View<int> begin, harmonic;
+  View<T> value;
+  Features<A> in, g_out, g_in;
+  int harmonics;
+  T* g_harmonics;
+
+  KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
+    const int i = batch.row_begin + item;
+    for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
+      Lane<T> g_y[most_harmonics];
+      for (int k = 0; k < most_harmonics; ++k) g_y[k] = Lane<T>(T(0));
+      auto of_edge = radial.edge(e);
+      for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
+        const ConvolutionPath& path = paths(p);
+        with_sizes(path, [&](auto d1, auto d3, auto diagonal) {
+          edge<d1(), d3(), diagonal()>(team, path, i, e, of_edge, g_y);
+        });
+      }
+      of_edge.finish(team);
+      if constexpr (!A::dual) {
+        T* target = g_harmonics + (e - batch.edge_begin) * harmonics;
+        for (int k = 0; k < harmonics && k < most_harmonics; ++k) {
+          const T total = team.sum(g_y[k]);
+          team.once([&] { target[k] += total; });
+        }
+      }
+    }
+  }
+
+  /// Lanes of channels that pass through a row of the coupling matrix together, so that it stays in registers.
+  static constexpr int tile = device_build ? 1 : 8;
+
+  template <int D1, int D3, bool diagonal>
+  KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
+                                   typename Radial::Edge& of_edge, Lane<T>* g_y) const {
+    Lane<T> g_matrix[D1 * D3];
+    for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
+    const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
+    team.for_blocks((lanes + tile - 1) / tile, [&](int b) {
+      Vec r[tile], g_r[tile];
+      const int begin = b * tile, n = lanes - begin < tile ? lanes - begin : tile;
+      for (int a = 0; a < n; ++a) {
+        r[a] = of_edge.value(path.weight + (begin + a) * lane_width<T>);
+        g_r[a] = A::zero();
+      }
+      for (int m1 = 0; m1 < D1; ++m1) {
+        component<D1, D3, diagonal>(path, i, e, m1, begin * lane_width<T>, n, r, g_r, g_matrix);
+      }
+      for (int a = 0; a < n; ++a) of_edge.add_gradient(path.weight + (begin + a) * lane_width<T>, g_r[a]);
+    });
+    if constexpr (!A::dual) spread<D1 * D3>(path, g_matrix, g_y);
+  }
+
+  /// One component of the sender feature, n lanes of channels from `channel` on.
+  template <int D1, int D3, bool diagonal>
+  KOKKOS_FORCEINLINE_FUNCTION void component(const ConvolutionPath& path, int i, long e, int m1, int channel, int n,
+                                             const Vec* r, Vec* g_r, Lane<T>* g_matrix) const {
+    const int pad = in.layout.block[path.in_block].pad, out_pad = g_out.layout.block[path.out_block].pad;
+    const int first = diagonal ? m1 : 0, j = batch.sender[e];
+    constexpr int count = diagonal ? 1 : D3;
+    const T* h = in.at(path.in_block, j, m1) + channel;
+    T* g_h = g_in.data ? g_in.at(path.in_block, j, m1) + channel : nullptr;
+    const T* g = g_out.at(path.out_block, i - batch.message_begin, first) + path.out_channel + channel;
+    const typename A::Num* matrix =
+        batch.couplings + (e - batch.edge_begin) * couplings + path.coupling + first * D1 + m1;
+    typename A::Num row[count];
+    for (int k = 0; k < count; ++k) row[k] = matrix[k * D1];
+    Lane<T> g_row[count];
+    for (int k = 0; k < count; ++k) g_row[k] = g_matrix[(first + k) * D1 + m1];
+    for (int a = 0; a < n; ++a, h += lane_width<T>, g += lane_width<T>) {
+      const Vec x = A::load(h, pad), rx = r[a] * x;
+      Vec w = A::zero();
+      for (int k = 0; k < count; ++k) {
+        const Vec g3 = A::load(g + k * out_pad * A::rows, out_pad);
+        w += row[k] * g3;
+        if constexpr (!A::dual) g_row[k] += g3 * rx;
+      }
+      g_r[a] += w * x;
+      if (g_h) scatter<A>(g_h + a * lane_width<T>, pad, r[a] * w);
+    }
+    for (int k = 0; k < count; ++k) g_matrix[(first + k) * D1 + m1] = g_row[k];
+  }
+
+  /// From the adjoint of a coupling matrix to that of the harmonics, lane by lane: the sum over channels comes last.
+  template <int D>
+  KOKKOS_INLINE_FUNCTION void spread(const ConvolutionPath& path, const Lane<T>* g_matrix, Lane<T>* g_y) const {
+    for (int k = 0; k < D; ++k) {
+      for (int n = begin(path.coupling + k); n < begin(path.coupling + k + 1); ++n) {
+        g_y[harmonic(n)] += value(n) * g_matrix[k];
+      }
+    }
+  }
+};
+
+/// Calls f with the source of the radial weights.
+template <class A, class F>
+void with_radial(const Convolution& c, const EdgeBatch<A>& batch, const F& f) {
+  if constexpr (!A::dual) {
+    if (batch.table.rows) {
+      f(TabulatedRadial<typename A::Real>{batch.table, batch.r, batch.g_length, batch.edge_begin});
+      return;
+    }
+  }
+  f(StoredRadial<A>{batch.weights, c.weights, batch.edge_begin});
+}
+
+}  // namespace
+
+template <class A>
+void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& out) {
+  with_radial<A>(c, batch, [&](const auto& radial) {
+    using Radial = std::decay_t<decltype(radial)>;
+    for_teams("isotrope::convolve", batch.row_end - batch.row_begin,
+              Convolve<A, Radial>{batch, radial, c.device_paths, c.couplings, in, out});
+  });
+}
+
+template <class A>
+void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
+                       const Features<A>& g_in, int harmonics, typename A::Real* g_harmonics) {
+  with_radial<A>(c, batch, [&](const auto& radial) {
+    using T = typename A::Real;
+    using Radial = std::decay_t<decltype(radial)>;
+    for_teams("isotrope::convolve_backward", batch.row_end - batch.row_begin,
+              ConvolveBackward<A, Radial>{batch, radial, c.device_paths, c.couplings, c.begin, c.harmonic,
+                                          c.values<T>(), in, g_out, g_in, harmonics, g_harmonics});
+  });
+}
+
+#define ISOTROPE_INSTANTIATE(A)                                                                                       \
+  template void convolve<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&);         \
+  template void convolve_backward<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&, \
+                                     const Features<A>&, int, A::Real*);
+ISOTROPE_INSTANTIATE(Plain<float>)
+ISOTROPE_INSTANTIATE(Plain<double>)
+ISOTROPE_INSTANTIATE(WithTangent<float>)
+ISOTROPE_INSTANTIATE(WithTangent<double>)
+#undef ISOTROPE_INSTANTIATE
+
+}  // namespace isotrope
