@@ -25,6 +25,7 @@ from pathlib import Path
 
 import ase
 import ase.io
+import import_check
 import import_sevennet
 import numpy as np
 import torch
@@ -87,8 +88,8 @@ def parity(name, label, modality, path, isotrope):
     elements = sorted(config["_type_map"])
     rows, sound = [], True
     for system, make in SYSTEMS.items():
-        structures = make() if make else import_sevennet.random_structures(elements, config["cutoff"])[1:2]
-        result = import_sevennet.compare(path, originals, structures, isotrope)
+        structures = make() if make else import_check.random_structures(elements)[1:2]
+        result = import_check.compare(path, "sevenn", originals, structures, isotrope)
         theirs, double, single = (result[k] for k in ("sevenn float32", "isotrope double", "isotrope single"))
         good = all(double[k] <= bound for k, bound in EXACT.items())
         good &= single["energy_ev_per_atom"] <= 3 * max(theirs["energy_ev_per_atom"], ROUNDING)
@@ -172,7 +173,7 @@ def main():
     parser.add_argument("--parity", action="store_true", help="parity only")
     parser.add_argument("--speed", action="store_true", help="speed only")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--isotrope", default=str(import_sevennet.ROOT / "build/isotrope"))
+    parser.add_argument("--isotrope", default=str(import_check.ROOT / "build/isotrope"))
     a = parser.parse_args()
     torch.set_num_threads(1)
     a.folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@
 #include "layers/convolution.hpp"
 #include "layers/device_graph.hpp"
 #include "layers/edge_embedding.hpp"
+#include "layers/edge_lengths.hpp"
 #include "layers/radial_mlp.hpp"
 #include "layers/radial_table.hpp"
 
@@ -36,6 +37,7 @@ struct EdgeModel {
   std::vector<Layer> layers;
   const T* weights = nullptr;                                            ///< prepared
   const std::vector<std::unique_ptr<RadialTable<T>>>* tables = nullptr;  ///< [layers] in place of networks, or null
+  bool length_wanted = false;  ///< whether the model adds to the adjoint of the lengths itself
 };
 
 /// Arrays of one pass over edges, plain or with tangents; they grow and are reused.
@@ -51,7 +53,10 @@ struct EdgeArrays {
   Buffer<T> radial, g_radial;         ///< [edges][row][count of the basis]
   Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2]
   Buffer<T> g_harmonics;
-  Buffer<double> g_length;  ///< [edges] dE/d|r| by way of tables
+  Buffer<Length<A>> length;  ///< [edges] and, where it acts on the radial weights, the envelope
+  Buffer<typename A::Num> envelope;
+  Buffer<double> g_envelope;
+  Buffer<double> g_length;  ///< [edges] dE/d|r| by other ways than the radial basis
   Buffer<double> g_r;       ///< [edges][3]
   std::vector<RowRange> blocks;
   std::vector<EdgeChunk> chunks;  ///< each within a block
@@ -91,6 +96,11 @@ class EdgeStream {
   void radial_and_couplings(int t, const EdgeChunk& chunk);
   EdgeBatch<A> batch(int t, const RowRange& block, const EdgeChunk& chunk) const;
   bool tabulated() const { return !A::dual && m_.tables; }
+  bool length_wanted() const { return tabulated() || !m_.basis.enveloped || m_.length_wanted; }
+  /// The envelope of a chunk where it is not in the basis.
+  const typename A::Num* envelope(const EdgeChunk& chunk) const {
+    return m_.basis.enveloped ? nullptr : arrays_.envelope.data() + chunk.edge_begin;
+  }
   bool couplings_are_harmonics(const Convolution& c) const {
     return c.couplings_are_harmonics && c.couplings == m_.harmonics.count();
   }
