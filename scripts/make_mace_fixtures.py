@@ -4,7 +4,7 @@
 
     python scripts/make_mace_fixtures.py [-o tests/data/mace]
 
-Needs mace-torch==0.3.16, ase, h5py, xxhash. Each fixture is a model file NAME.h5 (docs/model-format.md) and a file
+Needs mace-torch==0.3.16, cuequivariance-torch (for use_reduced_cg alone), ase, h5py, xxhash. Each fixture is a model file NAME.h5 (docs/model-format.md) and a file
 NAME_expected.h5 with what mace-torch computes from it:
 
     attributes       format = "isotrope-mace-fixture", program = "mace-torch 0.3.16"
@@ -50,6 +50,7 @@ from e3nn import o3
 from fixture_structures import LEFT_HANDED, TRICLINIC, isolated, named, random_cell, rattled
 from mace import data, modules  # noqa: I001
 from mace.tools import AtomicNumberTable, torch_geometric
+from mace.tools.cg import CUET_AVAILABLE
 
 PROGRAM = "mace-torch 0.3.16"
 
@@ -123,8 +124,8 @@ def fixtures_of_public_forms():
     return [
         Fixture("agnesi_l1_c4", [8, 13], "4x0e+4x1o", structures=[oxide, isolated("O")], training=[0, 1], options=agnesi,
                 **small),
-        Fixture("zbl_l0_c6", [1, 6, 8], "6x0e", structures=[ethanol, triclinic, close], training=[0, 1, 2], options=zbl, kind="MACE",
-                residual_first=True, **small),
+        Fixture("zbl_l0_c6", [1, 6, 8], "6x0e", structures=[ethanol, triclinic, close], training=[0, 1, 2], options=zbl,
+                kind="MACE", residual_first=True, **small),
         Fixture("density_l1_c4", [1, 6, 8], "4x0e+4x1o", structures=[methanol, triclinic, isolated("H")],
                 training=[0, 1, 2], density=True, **small),
         Fixture("late_envelope_l1_c4", [1, 6, 8], "4x0e+4x1o", structures=[methanol, triclinic], training=[0, 1],
@@ -135,6 +136,8 @@ def fixtures_of_public_forms():
                 density=True, residual_first=True, layers=3, options=agnesi | zbl | late, **small),
         Fixture("heads_l1_c4", [1, 6, 8], "4x0e+4x1o", structures=[methanol, triclinic, close], head=1,
                 options=heads | agnesi | zbl, **small),
+        Fixture("reduced_cg_l1_c4", [1, 6, 8], "4x0e+4x1o", structures=[methanol, triclinic], training=[0, 1],
+                options={"use_reduced_cg": True}, **(small | {"correlation": 3})),
     ]
 
 
@@ -161,8 +164,8 @@ class Model:
             hidden_irreps=o3.Irreps(fixture.hidden), MLP_irreps=o3.Irreps(f"{fixture.readout_mlp}x0e"),
             gate=torch.nn.functional.silu, atomic_energies=e0, avg_num_neighbors=fixture.average_neighbours,
             atomic_numbers=list(fixture.elements), correlation=fixture.correlation, radial_type="bessel",
-            radial_MLP=list(fixture.radial_mlp), use_reduced_cg=False,
-            **(scale if fixture.kind == "ScaleShiftMACE" else {}), **fixture.options)
+            radial_MLP=list(fixture.radial_mlp), **(scale if fixture.kind == "ScaleShiftMACE" else {}),
+            **({"use_reduced_cg": False} | fixture.options))
         self.table = AtomicNumberTable(list(fixture.elements))
         self.scale, self.shift = np.ones(count), np.zeros(count)
         self.per_element = fixture.pair
@@ -288,6 +291,9 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_default_dtype(torch.float64)
     for seed, fixture in enumerate(fixtures()):
+        if fixture.options.get("use_reduced_cg") and not CUET_AVAILABLE:
+            print(f"{fixture.name}: left out, without cuequivariance mace-torch has no reduced coupling tensors")
+            continue
         make(fixture, folder, seed)
 
 

@@ -19,7 +19,7 @@ const char* const names[] = {"l0_c8", "l0_c17_correlation1", "l1_c12", "l1_c20_t
                              "l2_c5_residual", "l2_c4_three_layers_residual",
                              // forms of public checkpoints
                              "agnesi_l1_c4", "zbl_l0_c6", "density_l1_c4", "late_envelope_l1_c4", "mp0b_l1_c8",
-                             "residual_density_l2_c3", "heads_l1_c4"};
+                             "residual_density_l2_c3", "heads_l1_c4", "reduced_cg_l1_c4"};
 
 class MaceParity : public ::testing::TestWithParam<const char*> {};
 
