@@ -70,9 +70,11 @@ def make(shape, path):
         model = modules.ScaleShiftMACE(
             max_ell=3, interaction_cls=blocks[shape.later], interaction_cls_first=blocks[shape.first], num_interactions=2,
             num_elements=len(shape.elements), hidden_irreps=o3.Irreps(shape.hidden), MLP_irreps=o3.Irreps("16x0e"),
-            gate=torch.nn.functional.silu, atomic_energies=np.zeros(len(shape.elements)), avg_num_neighbors=20.0,
-            atomic_numbers=list(shape.elements), correlation=3, atomic_inter_scale=1.0, atomic_inter_shift=0.0,
+            gate=torch.nn.functional.silu, atomic_energies=-np.arange(1.0, 1 + len(shape.elements)),
+            avg_num_neighbors=20.0, atomic_numbers=list(shape.elements), correlation=3, atomic_inter_scale=1.0, atomic_inter_shift=0.0,
             radial_type="bessel", radial_MLP=[64, 64, 64], use_reduced_cg=False, **(PLAIN | shape.options))
+        forces = Original(model, 0, torch.float64).evaluate(import_check.random_structures(shape.elements)[1])[1]
+        model.scale_shift.scale /= forces.square().mean().sqrt()  # forces near 1 eV/Å
     torch.save(model, path)
 
 

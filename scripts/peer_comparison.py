@@ -55,11 +55,15 @@ NACL, WATER = "NaCl crystal, 216 atoms", "water, 192 atoms"
 
 def systems(elements):
     """{name: structures} of those whose elements a model knows."""
-    all_systems = {NACL: nacl(), WATER: water(), "six molecules": molecules(), "CO on Pt(111)": surface()}
-    known = {name: found for name, found in all_systems.items()
-             if all(set(atoms.numbers) <= set(elements) for atoms in found)}
-    return known | {"20 elements in a random cell" if len(elements) >= 20 else "random cell":
-                    import_check.random_structures(elements)[1:2]}
+    def known(structures):
+        return [atoms for atoms in structures if set(atoms.numbers) <= set(elements)]
+
+    few = known(molecules())
+    found = {NACL: known(nacl()), WATER: known(water()), f"{'six' if len(few) == 6 else len(few)} molecules": few,
+             "CO on Pt(111)": known(surface())}
+    kinds = min(20, len(elements))
+    found[f"{kinds} elements in a random cell"] = import_check.random_structures(elements)[1:2]
+    return {name: structures for name, structures in found.items() if structures}
 
 
 # ---- parity ------------------------------------------------------------------------------------------------------
