@@ -131,9 +131,9 @@ def speed(name, paths, isotrope, precision, repeats):
             best[kind] = min(best[kind], peer_comparison.benchmark(isotrope, ours, atoms, precision, "--radial", kind,
                                                                    neighbour_list=True))
     ratio = {who: f"{best[who] / best['tabulated']:.1f}" for who in calculators}
-    times = " | ".join(f"{best[who]:.3g}" if who in best else "-" for who in ("mace", "symmetrix", "exact"))
-    row = (f"| {name} | {precision} | {times} | **{best['tabulated']:.3g}** | {ratio['mace']} | "
-           f"{ratio.get('symmetrix', '-')} |")
+    shown = {who: f"{t:.0f}" if t >= 100 else f"{t:.1f}" for who, t in best.items()}
+    times = " | ".join(shown.get(who, "-") for who in ("mace", "symmetrix", "exact"))
+    row = f"| {name} | {precision} | {times} | **{shown['tabulated']}** | {ratio['mace']} | {ratio.get('symmetrix', '-')} |"
     print(row, flush=True)
     return row, getattr(calculators.get("symmetrix"), "jit_status", None)
 
