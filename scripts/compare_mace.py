@@ -12,7 +12,8 @@ converted by scripts/import_mace.py. The tables go to the screen and to FOLDER/m
 Parity: largest differences from mace-torch in double, in eV/atom, eV/Å and eV/Å^3 (stress: root mean square of
 isotrope's), of isotrope in double, of mace-torch in float32, and of isotrope in single precision; radial networks
 evaluated exactly. Fails where isotrope in double differs by more than 1e-10 eV/atom or 1e-9 eV/Å, or isotrope in single
-precision by more than three times what mace-torch's own float32 does (1e-7 eV/atom at least).
+precision by more than three times what mace-torch's own float32 does (energies: largest of the model's systems, and
+1e-7 eV/atom at least).
 
 Speed: energy and forces of water, microseconds per atom, best of several, one thread each, alternating. mace-torch and
 symmetrix-xl are called through ASE and make their neighbour lists within the time; isotrope's is added to its time.
@@ -99,12 +100,7 @@ def files(folder, name, isotrope):
 def parity(name, paths, isotrope):
     original, _, ours = paths
     originals = {dtype: Original(import_mace.load(original), 0, dtype) for dtype in (torch.float64, torch.float32)}
-    rows, sound = [], True
-    for system, structures in peer_comparison.systems(SHAPES[name].elements).items():
-        row, good = peer_comparison.parity_row(ours, name, system, structures, "mace-torch", originals, isotrope)
-        rows.append(row)
-        sound &= good
-    return rows, sound
+    return peer_comparison.parity(ours, name, SHAPES[name].elements, "mace-torch", originals, isotrope)
 
 
 # ---- speed -------------------------------------------------------------------------------------------------------

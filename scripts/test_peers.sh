@@ -5,15 +5,16 @@
 # numbers, times all, and writes the tables of docs/performance.md.
 #
 #   scripts/test_peers.sh [FOLDER]      FOLDER (out/peers): environments, converted models, sevennet.md, mace.md
-#   SEVENN=a/bin/python MACE=b/bin/python scripts/test_peers.sh      with environments that are there already
+#   SEVENN=a/bin/python MACE=b/bin/python ISOTROPE=c/isotrope scripts/test_peers.sh      with what is there already
 #
 # symmetrix-xl compiles for each model and needs a C++ compiler; where pip has none for this processor, its column stays
-# empty. Needs build/isotrope, the network for pip, 6 GB of disk; takes about an hour on one core, alone on the machine.
+# empty. Needs the network for pip, 6 GB of disk; takes about an hour on one core, alone on the machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 folder=${1:-out/peers}
-[[ -x build/isotrope ]] || { echo "test_peers: no build/isotrope: run scripts/setup.sh first" >&2; exit 1; }
+isotrope=${ISOTROPE:-build/isotrope}
+[[ -x $isotrope ]] || { echo "test_peers: no $isotrope: run scripts/setup.sh first" >&2; exit 1; }
 
 # environment NAME MODULES PACKAGE...: sets `python` to one that can import the modules.
 environment() {
@@ -36,11 +37,11 @@ if [[ -z ${MACE:-} ]]; then
     echo "test_peers: no symmetrix-xl for this processor and Python"
   MACE=$python
 fi
-"$MACE" tests/reference/mace_importer.py build/isotrope
-"$MACE" scripts/compare_mace.py "$folder"
+"$MACE" tests/reference/mace_importer.py "$isotrope"
+"$MACE" scripts/compare_mace.py "$folder" --isotrope "$isotrope"
 
 if [[ -z ${SEVENN:-} ]]; then
   environment sevenn-env 'sevenn, h5py, xxhash' 'sevenn==0.13.*' h5py xxhash
   SEVENN=$python
 fi
-"$SEVENN" scripts/compare_sevennet.py "$folder"
+"$SEVENN" scripts/compare_sevennet.py "$folder" --isotrope "$isotrope"
