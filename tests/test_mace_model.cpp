@@ -19,6 +19,11 @@ nlohmann::json small_config() {
   return {{"pair_energy", true}, {"architecture", "mace"}, {"cutoff", 4.0},        {"hidden_irreps", "5x0e+5x1o"},
           {"l_max", 2},          {"num_bessel", 5},        {"radial_mlp", {7, 9}}, {"readout_mlp", 6}};
 }
+nlohmann::json gaunt_config() {
+  nlohmann::json config = small_config();
+  config["product"] = "gaunt";
+  return config;
+}
 DataStatistics statistics() {
   return {{1, 8}, {-13.5, -430.25}, 9.5, 1.25};
 }
@@ -209,6 +214,54 @@ TEST(MacePass, ChunksOfReceiversGiveTheSameNumbers) {
   expect_chunks_not_to_show(public_form(config));
 }
 
+// ---- gradient of a loss --------------------------------------------------------------------------------------------
+
+/// dL/d(parameters) by the dual pass against the slope of dE/dr along a direction, both by finite differences of the
+/// energy's own derivatives.
+void expect_exact_gradient(const ModelRecord& record) {
+  testing_support::Generator generator(5);
+  const Structure s = testing_support::random_structure(generator, 7, Mat3{Vec3{4, 0, 0}, Vec3{0, 4, 0}, Vec3{0, 0, 4}},
+                                                        {false, false, false});
+  const auto potential = make_potential(record, Precision::double_precision);
+  const auto workspace = potential->make_workspace();
+  const Graph graph = make_graph(s, SpeciesMap(record.elements), record.cutoff);
+  SplitMix random(2);
+  LossTangent tangent;
+  tangent.energy = {0.7};
+  for (long e = 0; e < graph.edges(); ++e) tangent.dr.push_back({random.normal(), random.normal(), random.normal()});
+  std::vector<double> gradient(record.parameters.size(), 0.0);
+  potential->add_loss_gradient(graph, tangent, *workspace, gradient);
+
+  std::vector<double> x = record.parameters.values();
+  const auto loss = [&] {  // its differential by the parameters is what the tangent stands for
+    potential->set_parameters(x);
+    Result result;
+    NoHalo halo;
+    potential->evaluate(graph, halo, *workspace, result);
+    double sum = 0;
+    for (double e : result.atom_energy) sum += tangent.energy[0] * e;
+    for (long e = 0; e < graph.edges(); ++e) sum += dot(result.dE_dr[e], tangent.dr[e]);
+    return sum;
+  };
+  double scale = 0;
+  for (double g : gradient) scale = std::max(scale, std::abs(g));
+  ASSERT_GT(scale, 0);
+  for (std::size_t k = 0; k < x.size(); k += 7) {
+    const double at = x[k], h = 1e-5;
+    x[k] = at + h;
+    const double up = loss();
+    x[k] = at - h;
+    const double down = loss();
+    x[k] = at;
+    EXPECT_NEAR((up - down) / (2 * h), gradient[k], 1e-7 * scale) << "parameter " << k;
+  }
+}
+
+TEST(MacePass, GradientOfALossOnForcesIsExact) {
+  expect_exact_gradient(create_model(gaunt_config(), statistics(), 5));
+  expect_exact_gradient(public_form(small_config()));
+}
+
 // ---- forms of public checkpoints -----------------------------------------------------------------------------------
 
 std::string error_of_form(const char* key, const nlohmann::json& value) {
@@ -279,12 +332,6 @@ TEST(MaceForms, RepulsionIsThatOfZblAndEndsAtTheRadii) {
 
 // ---- product: gaunt ------------------------------------------------------------------------------------------------
 
-nlohmann::json gaunt_config() {
-  nlohmann::json config = small_config();
-  config["product"] = "gaunt";
-  return config;
-}
-
 /// One weight for each L and power, and the tables of the file are the polynomials.
 TEST(GauntMace, HasOnePathForEachPower) {
   const ModelRecord record = create_model(gaunt_config(), statistics(), 3);
@@ -297,48 +344,6 @@ TEST(GauntMace, HasOnePathForEachPower) {
   EXPECT_EQ(products, 2 * 3 + 3);  // L = 0, 1 of the first layer and L = 0 of the last, three powers each
   EXPECT_EQ(error_with("product", "gant"),
             "hyperparameters of architecture mace: 'product' must be clebsch-gordan or gaunt, found 'gant'");
-}
-
-/// dL/d(parameters) by the dual pass against the slope of dE/dr along a direction, both by finite differences of the
-/// energy's own derivatives.
-TEST(GauntMace, GradientOfALossOnForcesIsExact) {
-  testing_support::Generator generator(5);
-  const Structure s = testing_support::random_structure(generator, 7, Mat3{Vec3{4, 0, 0}, Vec3{0, 4, 0}, Vec3{0, 0, 4}},
-                                                        {false, false, false});
-  ModelRecord record = create_model(gaunt_config(), statistics(), 5);
-  const auto potential = make_potential(record, Precision::double_precision);
-  const auto workspace = potential->make_workspace();
-  const Graph graph = make_graph(s, SpeciesMap(record.elements), record.cutoff);
-  SplitMix random(2);
-  LossTangent tangent;
-  tangent.energy = {0.7};
-  for (long e = 0; e < graph.edges(); ++e) tangent.dr.push_back({random.normal(), random.normal(), random.normal()});
-  std::vector<double> gradient(record.parameters.size(), 0.0);
-  potential->add_loss_gradient(graph, tangent, *workspace, gradient);
-
-  std::vector<double> x = record.parameters.values();
-  const auto loss = [&] {  // its differential by the parameters is what the tangent stands for
-    potential->set_parameters(x);
-    Result result;
-    NoHalo halo;
-    potential->evaluate(graph, halo, *workspace, result);
-    double sum = 0;
-    for (double e : result.atom_energy) sum += tangent.energy[0] * e;
-    for (long e = 0; e < graph.edges(); ++e) sum += dot(result.dE_dr[e], tangent.dr[e]);
-    return sum;
-  };
-  double scale = 0;
-  for (double g : gradient) scale = std::max(scale, std::abs(g));
-  ASSERT_GT(scale, 0);
-  for (std::size_t k = 0; k < x.size(); k += 7) {
-    const double at = x[k], h = 1e-5;
-    x[k] = at + h;
-    const double up = loss();
-    x[k] = at - h;
-    const double down = loss();
-    x[k] = at;
-    EXPECT_NEAR((up - down) / (2 * h), gradient[k], 1e-7 * scale) << "parameter " << k;
-  }
 }
 
 }  // namespace
