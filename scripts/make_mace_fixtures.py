@@ -4,7 +4,7 @@
 
     python scripts/make_mace_fixtures.py [-o tests/data/mace]
 
-Needs mace-torch==0.3.16, ase, h5py, xxhash. Each fixture is a model file NAME.h5 (docs/model-format.md) and a file
+Needs mace-torch==0.3.16, cuequivariance-torch (for use_reduced_cg alone), ase, h5py, xxhash. Each fixture is a model file NAME.h5 (docs/model-format.md) and a file
 NAME_expected.h5 with what mace-torch computes from it:
 
     attributes       format = "isotrope-mace-fixture", program = "mace-torch 0.3.16"
@@ -30,7 +30,9 @@ NAME_expected.h5 with what mace-torch computes from it:
     loss = w_E sum_g ((E_g - E*_g) / N_g)^2 + w_F sum_{i,a} (F_ia - F*_ia)^2 + w_S sum_{g,ab} (S_g,ab - S*_g,ab)^2
 
 The fixture with `pair.weight` and a scale and shift per element goes beyond mace-torch: readouts of mace-torch, the rest
-by autograd here. `tests/reference/mace_reference.py` checks all energies without mace-torch.
+by autograd here. Of models with several heads, and where the file has a parameter in more places than mace-torch
+(use_agnostic_product, use_last_readout_only), there is no training part. `tests/reference/mace_reference.py` checks all
+energies without mace-torch.
 """
 import argparse
 import os
@@ -39,15 +41,16 @@ from pathlib import Path
 
 import ase
 import h5py
-import import_mace
+import mace_model
 import model_file
 import numpy as np
 import torch
 from ase.build import bulk
 from e3nn import o3
 from fixture_structures import LEFT_HANDED, TRICLINIC, isolated, named, random_cell, rattled
-from mace import data, modules
+from mace import data, modules  # noqa: I001
 from mace.tools import AtomicNumberTable, torch_geometric
+from mace.tools.cg import CUET_AVAILABLE
 
 PROGRAM = "mace-torch 0.3.16"
 
@@ -72,6 +75,10 @@ class Fixture:
     readout_mlp: int = 16
     average_neighbours: float = 9.7
     pair: bool = False  # pair.weight, and a scale and shift per element
+    density: bool = False
+    kind: str = "ScaleShiftMACE"
+    head: int = 0       # of options["heads"]; the scale and shift are then the model's own
+    options: dict = field(default_factory=dict)  # of mace-torch's constructor
 
 
 def fixtures():
@@ -101,6 +108,36 @@ def fixtures():
         Fixture("l1_c8_pair", [1, 6, 11, 17], "8x0e+8x1o", 2, 3, [
             random_cell("Na2Cl2", LEFT_HANDED, 15, "salt", closest=1.8), rattled("CH3Cl", 16, "chloromethane"),
             isolated("Na")], [0, 1, 2], r_max=4.4, cutoff_power=6, pair=True),
+        *fixtures_of_public_forms(),
+    ]
+
+
+def fixtures_of_public_forms():
+    """What MACE-MP-0b and later have, one by one and together."""
+    agnesi, zbl, late = {"distance_transform": "Agnesi"}, {"pair_repulsion": True}, {"apply_cutoff": False}
+    small = {"l_max": 2, "correlation": 2, "r_max": 4.2, "num_bessel": 6, "radial_mlp": (9, 7), "readout_mlp": 5}
+    oxide = random_cell("Al2O3", LEFT_HANDED, 9, "oxide", closest=1.3)
+    ethanol, methanol, triclinic = (rattled("CH3CH2OH", 21, "ethanol"), rattled("CH3OH", 22, "methanol"),
+                                    random_cell("CHO", TRICLINIC, 12, "triclinic, self-images"))
+    close = named(ase.Atoms("COH", positions=[[0, 0, 0], [0, 0, 0.75], [0.6, 0.1, -0.2]]), "within the covalent radii")
+    heads = {"heads": ["pt_head", "Default"], "use_agnostic_product": True, "use_last_readout_only": True}
+    return [
+        Fixture("agnesi_l1_c4", [8, 13], "4x0e+4x1o", structures=[oxide, isolated("O")], training=[0, 1], options=agnesi,
+                **small),
+        Fixture("zbl_l0_c6", [1, 6, 8], "6x0e", structures=[ethanol, triclinic, close], training=[0, 1, 2], options=zbl,
+                kind="MACE", residual_first=True, **small),
+        Fixture("density_l1_c4", [1, 6, 8], "4x0e+4x1o", structures=[methanol, triclinic, isolated("H")],
+                training=[0, 1, 2], density=True, **small),
+        Fixture("late_envelope_l1_c4", [1, 6, 8], "4x0e+4x1o", structures=[methanol, triclinic], training=[0, 1],
+                density=True, options=late, cutoff_power=6, **small),
+        Fixture("mp0b_l1_c8", [1, 6, 8], "8x0e+8x1o", structures=[ethanol, triclinic, isolated("C"), close],
+                training=[0, 1, 2, 3], density=True, options=agnesi | zbl, **small),
+        Fixture("residual_density_l2_c3", [8, 13], "3x0e+3x1o+3x2e", structures=[oxide, isolated("Al")], training=[0, 1],
+                density=True, residual_first=True, layers=3, options=agnesi | zbl | late, **small),
+        Fixture("heads_l1_c4", [1, 6, 8], "4x0e+4x1o", structures=[methanol, triclinic, close], head=1,
+                options=heads | agnesi | zbl, **small),
+        Fixture("reduced_cg_l1_c4", [1, 6, 8], "4x0e+4x1o", structures=[methanol, triclinic], training=[0, 1],
+                options={"use_reduced_cg": True}, **(small | {"correlation": 3})),
     ]
 
 
@@ -113,17 +150,22 @@ class Model:
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
         blocks = modules.interaction_classes
-        first = "RealAgnosticResidualInteractionBlock" if fixture.residual_first else "RealAgnosticInteractionBlock"
-        count = len(fixture.elements)
-        self.e0 = np.round(rng.uniform(-30, -1, count), 3)
-        self.mace = modules.ScaleShiftMACE(
+        density = "Density" if fixture.density else ""
+        first = f"RealAgnostic{density}{'Residual' if fixture.residual_first else ''}InteractionBlock"
+        count, heads = len(fixture.elements), fixture.options.get("heads")
+        e0 = np.round(rng.uniform(-30, -1, (len(heads), count) if heads else count), 3)
+        self.e0, self.head = np.atleast_2d(e0)[fixture.head], fixture.head
+        scale = {"atomic_inter_scale": [0.8, 1.3] if heads else 1.0, "atomic_inter_shift": [-0.3, 0.45] if heads else 0.0}
+        self.own_scale = heads is not None or fixture.kind == "MACE"
+        self.mace = getattr(modules, fixture.kind)(
             r_max=fixture.r_max, num_bessel=fixture.num_bessel, num_polynomial_cutoff=fixture.cutoff_power,
-            max_ell=fixture.l_max, interaction_cls=blocks["RealAgnosticResidualInteractionBlock"],
+            max_ell=fixture.l_max, interaction_cls=blocks[f"RealAgnostic{density}ResidualInteractionBlock"],
             interaction_cls_first=blocks[first], num_interactions=fixture.layers, num_elements=count,
             hidden_irreps=o3.Irreps(fixture.hidden), MLP_irreps=o3.Irreps(f"{fixture.readout_mlp}x0e"),
-            gate=torch.nn.functional.silu, atomic_energies=self.e0, avg_num_neighbors=fixture.average_neighbours,
-            atomic_numbers=list(fixture.elements), correlation=fixture.correlation, atomic_inter_scale=1.0,
-            atomic_inter_shift=0.0, radial_type="bessel", radial_MLP=list(fixture.radial_mlp), use_reduced_cg=False)
+            gate=torch.nn.functional.silu, atomic_energies=e0, avg_num_neighbors=fixture.average_neighbours,
+            atomic_numbers=list(fixture.elements), correlation=fixture.correlation, radial_type="bessel",
+            radial_MLP=list(fixture.radial_mlp), **(scale if fixture.kind == "ScaleShiftMACE" else {}),
+            **({"use_reduced_cg": False} | fixture.options))
         self.table = AtomicNumberTable(list(fixture.elements))
         self.scale, self.shift = np.ones(count), np.zeros(count)
         self.per_element = fixture.pair
@@ -131,8 +173,9 @@ class Model:
 
     def evaluate(self, atoms, differentiable=False):
         """Energy, interaction energies, forces, stress (None unless periodic) and the number of edges."""
-        config = data.config_from_atoms(atoms.copy())
-        graph = data.AtomicData.from_config(config, z_table=self.table, cutoff=float(self.mace.r_max))
+        heads = mace_model.heads_of(self.mace)
+        config = data.config_from_atoms(atoms.copy(), head_name=heads[self.head])
+        graph = data.AtomicData.from_config(config, z_table=self.table, cutoff=float(self.mace.r_max), heads=heads)
         batch = next(iter(torch_geometric.dataloader.DataLoader([graph], batch_size=1))).to_dict()
         positions = batch["positions"]
         out = self.mace(batch, training=True, compute_force=False, compute_displacement=True)
@@ -158,6 +201,8 @@ class Model:
 
     def set_scale(self, structures, rng):
         """Forces near 1 eV/Å."""
+        if self.own_scale:
+            return
         forces = np.concatenate([self.evaluate(atoms)[2].detach().numpy() for atoms in structures])
         scale = float(f"{1 / np.sqrt(np.mean(forces ** 2)):.3g}")
         spread = len(self.scale) if self.per_element else 1
@@ -165,19 +210,21 @@ class Model:
         self.shift = np.round(rng.uniform(-0.9, 0.9, spread), 3) * np.ones(len(self.scale))
 
     def hyperparameters(self):
-        hyper = import_mace.hyperparameters(self.mace)
+        hyper = mace_model.hyperparameters(self.mace, self.head)
+        if self.own_scale:
+            return hyper
         scale, shift = self.scale.tolist(), self.shift.tolist()
         return hyper | {"scale": scale if self.per_element else scale[0], "shift": shift if self.per_element else shift[0],
                         "pair_energy": self.pair is not None}
 
     def parameters(self, pick=lambda parameter: parameter):
         own = [("pair.weight", pick(self.pair).detach().numpy())] if self.pair is not None else []
-        return import_mace.parameters(self.mace, pick) + own
+        return mace_model.parameters(self.mace, pick, self.head) + own
 
     def write(self, path):
-        import_mace.check_supported(self.mace)
+        mace_model.check_supported(self.mace)
         model_file.write(path, "mace", self.hyperparameters(), self.mace.atomic_numbers.tolist(), self.e0, float(self.mace.r_max),
-                         self.parameters(), import_mace.tables(self.mace), {"program": PROGRAM, "weights": "random"})
+                         self.parameters(), mace_model.tables(self.mace), {"program": PROGRAM, "weights": "random"})
 
 
 # ---- expected values ---------------------------------------------------------------------------------------------
@@ -244,6 +291,9 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_default_dtype(torch.float64)
     for seed, fixture in enumerate(fixtures()):
+        if fixture.options.get("use_reduced_cg") and not CUET_AVAILABLE:
+            print(f"{fixture.name}: left out, without cuequivariance mace-torch has no reduced coupling tensors")
+            continue
         make(fixture, folder, seed)
 
 

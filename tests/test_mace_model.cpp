@@ -8,6 +8,7 @@
 #include "geometry/forces.hpp"
 #include "models/mace.hpp"
 #include "models/mace_pass.hpp"
+#include "models/mace_radial.hpp"
 #include "support/layer_checks.hpp"
 #include "support/random_structure.hpp"
 
@@ -17,6 +18,11 @@ namespace {
 nlohmann::json small_config() {
   return {{"pair_energy", true}, {"architecture", "mace"}, {"cutoff", 4.0},        {"hidden_irreps", "5x0e+5x1o"},
           {"l_max", 2},          {"num_bessel", 5},        {"radial_mlp", {7, 9}}, {"readout_mlp", 6}};
+}
+nlohmann::json gaunt_config() {
+  nlohmann::json config = small_config();
+  config["product"] = "gaunt";
+  return config;
 }
 DataStatistics statistics() {
   return {{1, 8}, {-13.5, -430.25}, 9.5, 1.25};
@@ -119,7 +125,7 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   const MaceWeights plan = plan_weights<double>(shape, record.parameters, coupling_tables(record, shape));
   View<double> weights;
   plan.plan.prepare<double>(record.parameters.values(), weights);
-  const auto frequencies = to_device("frequencies", record.tables.at("bessel.frequencies").values);
+  const MaceRadial radial(record, shape);
   const auto scale = to_device("scale", shape.scale);
   DeviceGraph rows;
   rows.build(graph, shape.species);
@@ -128,9 +134,10 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   arrays.edges.most_numbers = most_numbers;
   NoHalo halo;
   const View<double> weight_gradient("gradient", plan.plan.size());
-  EdgeModel<double> edges{mace_basis(shape, frequencies.data()), {shape.l_max, -1, false}, {}, weights.data()};
+  EdgeModel<double> edges{radial.basis(shape), {shape.l_max, -1, false}, {}, weights.data()};
+  edges.length_wanted = shape.zbl;
   for (const MaceLayer& layer : plan.layers) edges.layers.push_back({layer.convolution.get(), &layer.radial});
-  MacePass<A> pass({&shape, &plan, edges, scale.data(), weights.data()}, rows, halo, arrays,
+  MacePass<A> pass({&shape, &plan, edges, scale.data(), weights.data(), &radial.zbl()}, rows, halo, arrays,
                    A::dual ? weight_gradient.data() : nullptr);
   pass.forward();
   pass.backward();
@@ -151,16 +158,32 @@ Outputs run_both(const ModelRecord& record, const Graph& graph, const LossTangen
   return out;
 }
 
-/// A large graph passes its edges in chunks; the size of these must not show.
-TEST(MacePass, ChunksOfReceiversGiveTheSameNumbers) {
+/// A model with everything that those of public checkpoints have beyond a fresh one, and random parameters.
+ModelRecord public_form(const nlohmann::json& config) {
+  ModelRecord record = create_model(config, statistics(), 5);
+  record.hyperparameters.update({{"distance_transform", "agnesi"},
+                                 {"envelope", "weights"},
+                                 {"density_normalised", true},
+                                 {"pair_repulsion", "zbl"},
+                                 {"repulsion_power", 6}});
+  record.tables["agnesi.constants"] = {{3}, {1.0805, 0.9183, 4.5791}};
+  record.tables["agnesi.radii"] = record.tables["zbl.radii"] = {{2}, {0.31, 0.66}};
+  record.tables["zbl.constants"] = {
+      {11}, {14.3996, 0.2403, 0.3, 0.1818, 0.5099, 0.2802, 0.02817, 3.2, 0.9423, 0.4028, 0.2016}};
+  const MaceShape shape = MaceShape::from(record.hyperparameters, 2, record.cutoff);
+  record.parameters = declare_parameters(shape, coupling_tables(record, shape));
+  SplitMix random(3);
+  for (const auto& entry : record.parameters.entries()) {
+    for (double& value : record.parameters[entry.name]) value = random.normal();
+  }
+  return record;
+}
+
+void expect_chunks_not_to_show(const ModelRecord& record) {
   testing_support::Generator generator(11);
   const Mat3 cell{Vec3{5.1, 0.3, 0}, Vec3{-0.4, 5.6, 0.2}, Vec3{0.1, 0.5, 5.3}};
   Structure s = testing_support::random_structure(generator, 9, cell, {true, true, true});
-  nlohmann::json config = small_config();
-  config["layers"] = 3;
-  ModelRecord record = create_model(config, statistics(), 5);
   SplitMix random(2);
-  for (double& weight : record.parameters["pair.weight"]) weight = random.normal();
   const Graph graph = make_graph(s, SpeciesMap(record.elements), record.cutoff);
   LossTangent tangent;
   tangent.energy = {0.7};
@@ -180,35 +203,25 @@ TEST(MacePass, ChunksOfReceiversGiveTheSameNumbers) {
   }
 }
 
-// ---- product: gaunt ------------------------------------------------------------------------------------------------
-
-nlohmann::json gaunt_config() {
+/// A large graph passes its edges in chunks; the size of these must not show.
+TEST(MacePass, ChunksOfReceiversGiveTheSameNumbers) {
   nlohmann::json config = small_config();
-  config["product"] = "gaunt";
-  return config;
+  config["layers"] = 3;
+  ModelRecord record = create_model(config, statistics(), 5);
+  SplitMix random(2);
+  for (double& weight : record.parameters["pair.weight"]) weight = random.normal();
+  expect_chunks_not_to_show(record);
+  expect_chunks_not_to_show(public_form(config));
 }
 
-/// One weight for each L and power, and the tables of the file are the polynomials.
-TEST(GauntMace, HasOnePathForEachPower) {
-  const ModelRecord record = create_model(gaunt_config(), statistics(), 3);
-  int products = 0;
-  for (const auto& entry : record.parameters.entries()) {
-    if (!entry.name.starts_with("product.") || entry.shape.size() != 3) continue;
-    EXPECT_EQ(entry.shape, (std::vector<int>{2, 1, 5})) << entry.name;
-    ++products;
-  }
-  EXPECT_EQ(products, 2 * 3 + 3);  // L = 0, 1 of the first layer and L = 0 of the last, three powers each
-  EXPECT_EQ(error_with("product", "gant"),
-            "hyperparameters of architecture mace: 'product' must be clebsch-gordan or gaunt, found 'gant'");
-}
+// ---- gradient of a loss --------------------------------------------------------------------------------------------
 
 /// dL/d(parameters) by the dual pass against the slope of dE/dr along a direction, both by finite differences of the
 /// energy's own derivatives.
-TEST(GauntMace, GradientOfALossOnForcesIsExact) {
+void expect_exact_gradient(const ModelRecord& record) {
   testing_support::Generator generator(5);
   const Structure s = testing_support::random_structure(generator, 7, Mat3{Vec3{4, 0, 0}, Vec3{0, 4, 0}, Vec3{0, 0, 4}},
                                                         {false, false, false});
-  ModelRecord record = create_model(gaunt_config(), statistics(), 5);
   const auto potential = make_potential(record, Precision::double_precision);
   const auto workspace = potential->make_workspace();
   const Graph graph = make_graph(s, SpeciesMap(record.elements), record.cutoff);
@@ -242,6 +255,95 @@ TEST(GauntMace, GradientOfALossOnForcesIsExact) {
     x[k] = at;
     EXPECT_NEAR((up - down) / (2 * h), gradient[k], 1e-7 * scale) << "parameter " << k;
   }
+}
+
+TEST(MacePass, GradientOfALossOnForcesIsExact) {
+  expect_exact_gradient(create_model(gaunt_config(), statistics(), 5));
+  expect_exact_gradient(public_form(small_config()));
+}
+
+// ---- forms of public checkpoints -----------------------------------------------------------------------------------
+
+std::string error_of_form(const char* key, const nlohmann::json& value) {
+  ModelRecord record = public_form(small_config());
+  record.hyperparameters[key] = value;
+  try {
+    make_potential(record, Precision::double_precision);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(MaceForms, OptionsHaveTwoValues) {
+  const std::string where = "hyperparameters of architecture mace: ";
+  EXPECT_EQ(error_of_form("envelope", "weights"), "no error");
+  EXPECT_EQ(error_of_form("distance_transform", "soft"),
+            where + "'distance_transform' must be none or agnesi, found 'soft'");
+  EXPECT_EQ(error_of_form("envelope", "edges"), where + "'envelope' must be basis or weights, found 'edges'");
+  EXPECT_EQ(error_of_form("pair_repulsion", "ZBL"), where + "'pair_repulsion' must be none or zbl, found 'ZBL'");
+  EXPECT_EQ(error_of_form("density_normalised", "yes"), where + "'density_normalised' has the wrong type: \"yes\"");
+  EXPECT_EQ(error_of_form("repulsion_power", 1), where + "'repulsion_power' must be between 2 and 64, found 1");
+}
+
+TEST(MaceForms, ConstantsAreInTheFile) {
+  for (const auto& [name, size] : {std::pair{"agnesi.constants", 3},
+                                   {"agnesi.radii", 2},
+                                   {"zbl.constants", 11},
+                                   {"zbl.radii", 2},
+                                   {"bessel.frequencies", 5}}) {
+    ModelRecord record = public_form(small_config());
+    record.tables[name].values.push_back(1);
+    EXPECT_THROW(
+        {
+          try {
+            make_potential(record, Precision::double_precision);
+          } catch (const Error& error) {
+            EXPECT_EQ(std::string(error.what()), fmt::format("model: expected the table {} of {} numbers", name, size));
+            throw;
+          }
+        },
+        Error);
+  }
+}
+
+/// Two nuclei within the sum of their radii, by the formula of the docs; beyond it nothing.
+TEST(MaceForms, RepulsionIsThatOfZblAndEndsAtTheRadii) {
+  ModelRecord record = public_form(small_config()), without = record;
+  without.hyperparameters["pair_repulsion"] = "none";
+  const auto energy = [](const ModelRecord& model, double distance) {
+    Structure pair;
+    pair.numbers = {1, 8};
+    pair.positions = {Vec3{0, 0, 0}, Vec3{0, 0, distance}};
+    NoHalo halo;
+    Result result;
+    const auto potential = make_potential(model, Precision::double_precision);
+    potential->evaluate(make_graph(pair, SpeciesMap(model.elements), model.cutoff), halo, *potential->make_workspace(),
+                        result);
+    return (result.atom_energy[0] + result.atom_energy[1]) / statistics().force_rms;
+  };
+  const double r = 0.8, x = r / 0.97, scaled = r * (1 + std::pow(8, 0.3)) / 0.2403;
+  const double screened = 0.1818 * std::exp(-3.2 * scaled) + 0.5099 * std::exp(-0.9423 * scaled) +
+                          0.2802 * std::exp(-0.4028 * scaled) + 0.02817 * std::exp(-0.2016 * scaled);
+  const double end = 1 - 28 * std::pow(x, 6) + 48 * std::pow(x, 7) - 21 * std::pow(x, 8);
+  EXPECT_NEAR(energy(record, r) - energy(without, r), 14.3996 * 8 / r * screened * end, 1e-9);
+  EXPECT_EQ(energy(record, 0.98), energy(without, 0.98));
+}
+
+// ---- product: gaunt ------------------------------------------------------------------------------------------------
+
+/// One weight for each L and power, and the tables of the file are the polynomials.
+TEST(GauntMace, HasOnePathForEachPower) {
+  const ModelRecord record = create_model(gaunt_config(), statistics(), 3);
+  int products = 0;
+  for (const auto& entry : record.parameters.entries()) {
+    if (!entry.name.starts_with("product.") || entry.shape.size() != 3) continue;
+    EXPECT_EQ(entry.shape, (std::vector<int>{2, 1, 5})) << entry.name;
+    ++products;
+  }
+  EXPECT_EQ(products, 2 * 3 + 3);  // L = 0, 1 of the first layer and L = 0 of the last, three powers each
+  EXPECT_EQ(error_with("product", "gant"),
+            "hyperparameters of architecture mace: 'product' must be clebsch-gordan or gaunt, found 'gant'");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ struct Embed {
   using N = std::conditional_t<A::dual, Dual<double>, double>;
   BesselBasis basis;
   EdgeHarmonics harmonics;
+  EdgeEnds ends;
   const double *r, *dr;
   T* radial;
   typename A::Num* y;
@@ -30,10 +31,10 @@ struct Embed {
     using std::sqrt;
     const N a = component(e, 0), b = component(e, 1), c = component(e, 2);
     const N length = sqrt(a * a + b * b + c * c);
-    const N envelope = basis.scaled_envelope(length);
+    const N x = ends.argument(basis, e, length), envelope = basis.scaled_envelope(length, x);
     T* row = radial + e * basis.count * A::rows;
     for (int n = 0; n < basis.count; ++n) {
-      const N value = basis.value(n, length, envelope);
+      const N value = basis.value(n, x, envelope);
       if constexpr (A::dual) {
         row[n] = static_cast<T>(value.v);
         row[basis.count + n] = static_cast<T>(value.t);
@@ -58,6 +59,7 @@ template <class T>
 struct EmbedBackward {
   BesselBasis basis;
   EdgeHarmonics harmonics;
+  EdgeEnds ends;
   const double* r;
   const T *g_radial, *g_harmonics;
   const double* g_length;
@@ -80,9 +82,9 @@ struct EmbedBackward {
     using std::sqrt;
     const double sign = harmonics.sign, a = sign * r[3 * e], b = sign * r[3 * e + 1], c = sign * r[3 * e + 2];
     const Dual<double> length{sqrt(a * a + b * b + c * c), 1};
-    const Dual<double> envelope = basis.scaled_envelope(length);
+    const Dual<double> x = ends.argument(basis, e, length), envelope = basis.scaled_envelope(length, x);
     double slope = g_length ? g_length[e] : 0;
-    for (int n = 0; n < basis.count; ++n) slope += g_radial[e * basis.count + n] * basis.value(n, length, envelope).t;
+    for (int n = 0; n < basis.count; ++n) slope += g_radial[e * basis.count + n] * basis.value(n, x, envelope).t;
     const int count = (harmonics.l_max + 1) * (harmonics.l_max + 1);
     double g_y[most_harmonics];
     for (int k = 0; k < count; ++k) g_y[k] = g_harmonics[e * count + k];
@@ -116,15 +118,16 @@ struct FrequencyGradient {
 
 template <class A>
 void embed_edges(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
-                 const double* dr, typename A::Real* radial, typename A::Num* y) {
-  for_each("isotrope::embed_edges", edges, Embed<A>{basis, harmonics, r, dr, radial, y});
+                 const double* dr, typename A::Real* radial, typename A::Num* y, const EdgeEnds& ends) {
+  for_each("isotrope::embed_edges", edges, Embed<A>{basis, harmonics, ends, r, dr, radial, y});
 }
 
 template <class T>
 void embed_edges_backward(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
-                          const T* g_radial, const T* g_y, const double* g_length, double* g_r, bool add) {
+                          const T* g_radial, const T* g_y, const double* g_length, double* g_r, bool add,
+                          const EdgeEnds& ends) {
   for_each("isotrope::embed_edges_backward", edges,
-           EmbedBackward<T>{basis, harmonics, r, g_radial, g_y, g_length, g_r, add});
+           EmbedBackward<T>{basis, harmonics, ends, r, g_radial, g_y, g_length, g_r, add});
 }
 
 template <class T>
@@ -135,11 +138,11 @@ void frequency_gradient(const BesselBasis& basis, long edges, const double* r, c
 
 #define ISOTROPE_INSTANTIATE(T)                                                                                     \
   template void embed_edges<Plain<T>>(const BesselBasis&, const EdgeHarmonics&, long, const double*, const double*, \
-                                      T*, T*);                                                                      \
+                                      T*, T*, const EdgeEnds&);                                                     \
   template void embed_edges<WithTangent<T>>(const BesselBasis&, const EdgeHarmonics&, long, const double*,          \
-                                            const double*, T*, Dual<T>*);                                           \
+                                            const double*, T*, Dual<T>*, const EdgeEnds&);                          \
   template void embed_edges_backward(const BesselBasis&, const EdgeHarmonics&, long, const double*, const T*,       \
-                                     const T*, const double*, double*, bool);                                       \
+                                     const T*, const double*, double*, bool, const EdgeEnds&);                      \
   template void frequency_gradient(const BesselBasis&, long, const double*, const double*, const T*, double*);
 ISOTROPE_INSTANTIATE(float)
 ISOTROPE_INSTANTIATE(double)

@@ -51,12 +51,22 @@ void EdgeStream<A>::for_chunks(const RowRange& block, const F& f) const {
   for (; chunk != arrays_.chunks.end() && chunk->rows.begin < block.end; ++chunk) f(*chunk);
 }
 
+namespace {
+EdgeEnds ends_of(const DeviceGraph& graph) {
+  return {graph.receiver.data(), graph.sender.data(), graph.species.data()};
+}
+}  // namespace
+
 template <class A>
 void EdgeStream<A>::embed() {
   if (streamed()) return;
   embed_edges<A>(m_.basis, m_.harmonics, graph_.edges, graph_.r.data(), graph_.dr.data(),
                  arrays_.radial.reserve(graph_.edges * m_.basis.count * A::rows),
-                 arrays_.harmonics.reserve(graph_.edges * m_.harmonics.count()));
+                 arrays_.harmonics.reserve(graph_.edges * m_.harmonics.count()), ends_of(graph_));
+  if (!m_.basis.enveloped) {
+    edge_lengths<A>(graph_.edges, graph_.r.data(), graph_.dr.data(), arrays_.length.reserve(graph_.edges));
+    edge_envelope<A>(m_.basis.envelope, graph_.edges, arrays_.length.data(), arrays_.envelope.reserve(graph_.edges));
+  }
 }
 
 template <class A>
@@ -66,7 +76,8 @@ void EdgeStream<A>::start_backward() {
     arrays_.g_r.zeros(3 * graph_.edges);
     if (streamed()) return;
     arrays_.g_harmonics.zeros(graph_.edges * m_.harmonics.count());
-    if (tabulated()) arrays_.g_length.zeros(graph_.edges);
+    if (length_wanted()) arrays_.g_length.zeros(graph_.edges);
+    if (!m_.basis.enveloped) arrays_.g_envelope.zeros(graph_.edges);
   }
 }
 
@@ -83,7 +94,7 @@ void EdgeStream<A>::radial_and_couplings(int t, const EdgeChunk& chunk) {
   if (!tabulated()) {
     T* weights = arrays.weights.reserve(edges * layer.convolution->weights * A::rows);
     const T* basis = arrays_.radial.data() + chunk.edge_begin * m_.basis.count * A::rows;
-    layer.radial->template forward<A>(m_.weights, edges, basis, arrays.radial, weights);
+    layer.radial->template forward<A>(m_.weights, edges, basis, arrays.radial, weights, envelope(chunk));
   }
   if (!couplings_are_harmonics(*layer.convolution)) {
     couple<A>(*layer.convolution, edges, harmonics, arrays_.harmonics.data() + start(chunk) * harmonics,
@@ -140,7 +151,8 @@ void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Featur
       const long at = chunk.edge_begin * count * A::rows;
       layer.radial->template backward<A>(
           m_.weights, edges, arrays_.radial.data() + at, arrays.radial, arrays.weights.data(),
-          basis_gradient_wanted_ ? arrays_.g_radial.data() + at : nullptr, weight_gradient);
+          basis_gradient_wanted_ ? arrays_.g_radial.data() + at : nullptr, weight_gradient, envelope(chunk),
+          m_.basis.enveloped ? nullptr : arrays_.g_envelope.data() + chunk.edge_begin);
     }
   });
 }
@@ -159,9 +171,13 @@ template <class A>
 void EdgeStream<A>::finish_backward() {
   if constexpr (!A::dual) {
     if (streamed()) return;
+    if (!m_.basis.enveloped) {
+      edge_envelope_backward(m_.basis.envelope, graph_.edges, arrays_.length.data(), arrays_.g_envelope.data(),
+                             arrays_.g_length.data());
+    }
     embed_edges_backward<T>(m_.basis, m_.harmonics, graph_.edges, graph_.r.data(), arrays_.g_radial.data(),
-                            arrays_.g_harmonics.data(), tabulated() ? arrays_.g_length.data() : nullptr,
-                            arrays_.g_r.data(), true);
+                            arrays_.g_harmonics.data(), length_wanted() ? arrays_.g_length.data() : nullptr,
+                            arrays_.g_r.data(), true, ends_of(graph_));
   }
 }
 

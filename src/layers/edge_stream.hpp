@@ -6,6 +6,7 @@
 #include "layers/convolution.hpp"
 #include "layers/device_graph.hpp"
 #include "layers/edge_embedding.hpp"
+#include "layers/edge_lengths.hpp"
 #include "layers/radial_mlp.hpp"
 #include "layers/radial_table.hpp"
 
@@ -36,6 +37,7 @@ struct EdgeModel {
   std::vector<Layer> layers;
   const T* weights = nullptr;                                            ///< prepared
   const std::vector<std::unique_ptr<RadialTable<T>>>* tables = nullptr;  ///< [layers] in place of networks, or null
+  bool length_wanted = false;  ///< whether the model adds to the adjoint of the lengths itself
 };
 
 /// Arrays of one pass over edges, plain or with tangents; they grow and are reused.
@@ -51,8 +53,11 @@ struct EdgeArrays {
   Buffer<T> radial, g_radial;         ///< [edges][row][count of the basis]
   Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2], of the chunk where edges are streamed
   Buffer<T> g_harmonics;              ///< likewise
-  Buffer<double> g_length;            ///< likewise [edges] dE/d|r| by way of tables
-  Buffer<double> g_r;                 ///< [edges][3]
+  Buffer<double> g_length;            ///< likewise [edges] dE/d|r| by other ways than the radial basis
+  Buffer<Length<A>> length;           ///< [edges] and, where it acts on the radial weights, the envelope
+  Buffer<typename A::Num> envelope;
+  Buffer<double> g_envelope;
+  Buffer<double> g_r;  ///< [edges][3]
   std::vector<RowRange> blocks;
   std::vector<EdgeChunk> chunks;  ///< each within a block
   long most_numbers = 1 << 24;    ///< of the radial weights of a chunk with more than one receiver
@@ -92,10 +97,15 @@ class EdgeStream {
   void add_to_edge_vectors(const EdgeChunk& chunk);
   EdgeBatch<A> batch(int t, const RowRange& block, const EdgeChunk& chunk) const;
   bool tabulated() const { return !A::dual && m_.tables; }
-  /// Where nothing reads the radial basis, harmonics and their adjoints exist for one chunk at a time.
-  bool streamed() const { return tabulated() && m_.basis.count == 0; }
+  /// Where nothing reads the radial basis or the lengths, harmonics and their adjoints exist for one chunk at a time.
+  bool streamed() const { return tabulated() && m_.basis.count == 0 && !m_.length_wanted; }
   /// Where a chunk starts in arrays of harmonics.
   long start(const EdgeChunk& chunk) const { return streamed() ? 0 : chunk.edge_begin; }
+  bool length_wanted() const { return tabulated() || !m_.basis.enveloped || m_.length_wanted; }
+  /// The envelope of a chunk where it is not in the basis.
+  const typename A::Num* envelope(const EdgeChunk& chunk) const {
+    return m_.basis.enveloped ? nullptr : arrays_.envelope.data() + chunk.edge_begin;
+  }
   bool couplings_are_harmonics(const Convolution& c) const {
     return c.couplings_are_harmonics && c.couplings == m_.harmonics.count();
   }

@@ -13,6 +13,12 @@ KOKKOS_INLINE_FUNCTION Dual<X> cos(const Dual<X>& a) {
   using std::sin;
   return {cos(a.v), -(sin(a.v) * a.t)};
 }
+template <class X>
+KOKKOS_INLINE_FUNCTION Dual<X> pow(const Dual<X>& a, double exponent) {
+  using std::pow;
+  const X lower = pow(a.v, exponent - 1);
+  return {lower * a.v, exponent * lower * a.t};
+}
 
 /// How radial functions end at the cutoff; x = r/rc, and 0 beyond.
 struct Envelope {
@@ -45,19 +51,36 @@ struct Envelope {
   }
 };
 
-/// prefactor sin(w_n r) / r times the envelope.
+/// The Agnesi transform of distances (Witt et al., ACEpotentials.jl, J. Chem. Phys. 159, 164101, 2023), which puts the
+/// bonds of all elements at about the same place: x = 1 / (1 + a s^q / (1 + s^(q-p))), s = r / r0, where r0 is the mean
+/// of the two elements' radii. x has no unit and falls from 1 towards 0.
+struct AgnesiTransform {
+  double a = 0, q = 0, p = 0;
+  const double* radii = nullptr;  ///< [species] Å; null: distances stay as they are
+
+  template <class N>
+  KOKKOS_INLINE_FUNCTION N operator()(const N& r, int species_1, int species_2) const {
+    using std::pow;
+    const N s = r * (2.0 / (radii[species_1] + radii[species_2]));
+    return 1.0 / (1.0 + a * pow(s, q) / (1.0 + pow(s, q - p)));
+  }
+};
+
+/// prefactor sin(w_n x) / x times the envelope, where x is the distance or its transform.
 struct BesselBasis {
   int count = 8;
-  Envelope envelope;
+  Envelope envelope;  ///< of the distance itself
   double prefactor = 1;
   const double* frequencies = nullptr;  ///< [count] Å^-1
+  bool enveloped = true;                ///< false: the envelope acts elsewhere, on what is made of the basis
+  AgnesiTransform transform{};
 
   /// With the prefactor sqrt(2/rc), which makes the functions orthonormal without envelope.
   static BesselBasis orthonormal(int count, const Envelope& envelope, const double* frequencies) {
     return {count, envelope, std::sqrt(2.0 / envelope.cutoff), frequencies};
   }
 
-  /// The n-th function; `scaled_envelope` is prefactor u(r) / r.
+  /// The n-th function at the distance r; `scaled_envelope` is prefactor u(r) / r.
   template <class N>
   KOKKOS_INLINE_FUNCTION N value(int n, const N& r, const N& scaled_envelope) const {
     using std::sin;
@@ -71,7 +94,12 @@ struct BesselBasis {
   }
   template <class N>
   KOKKOS_INLINE_FUNCTION N scaled_envelope(const N& r) const {
-    return envelope(r) * prefactor / r;
+    return scaled_envelope(r, r);
+  }
+  /// Of the distance r and its transform x.
+  template <class N>
+  KOKKOS_INLINE_FUNCTION N scaled_envelope(const N& r, const N& x) const {
+    return enveloped ? N(envelope(r) * prefactor / x) : N(prefactor / x);
   }
 };
 

@@ -27,15 +27,18 @@ class RadialMlp {
     Buffer<typename A::Real> gradient, gradient_next;
   };
 
+  /// `factor` [edges] multiplies the output of its edge (null: none). It acts on the last hidden layer, which is
+  /// narrower than the output and comes to the same.
   template <class A>
   void forward(const typename A::Real* weights, long edges, const typename A::Real* input, Scratch<A>& scratch,
-               typename A::Real* output) const;
+               typename A::Real* output, const typename A::Num* factor = nullptr) const;
 
-  /// From the adjoint of the output: the adjoint of the input (added; skipped where null) and, for duals, weight
-  /// gradients.
+  /// From the adjoint of the output: the adjoint of the input (added; skipped where null), for duals weight gradients,
+  /// for plain numbers the adjoint of the factor (added to g_factor [edges]).
   template <class A>
   void backward(const typename A::Real* weights, long edges, const typename A::Real* input, Scratch<A>& scratch,
-                const typename A::Real* g_output, typename A::Real* g_input, typename A::Real* weight_gradient) const;
+                const typename A::Real* g_output, typename A::Real* g_input, typename A::Real* weight_gradient,
+                const typename A::Num* factor = nullptr, double* g_factor = nullptr) const;
 };
 
 }  // namespace isotrope

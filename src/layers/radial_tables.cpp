@@ -11,8 +11,10 @@ SampledRadial sample(const BesselBasis& basis, const RadialMlp& network, const V
                      const Convolution& convolution, const std::vector<double>& distances) {
   const long n = static_cast<long>(distances.size());
   std::vector<double> input(n * basis.count * A::rows);
+  std::vector<Dual<double>> ends(n);
   for (long k = 0; k < n; ++k) {
     const Dual<double> r{distances[k], 1}, envelope = basis.scaled_envelope(r);
+    ends[k] = basis.envelope(r);
     for (int b = 0; b < basis.count; ++b) {
       const Dual<double> value = basis.value(b, r, envelope);
       input[(2 * k) * basis.count + b] = value.v;
@@ -20,10 +22,12 @@ SampledRadial sample(const BesselBasis& basis, const RadialMlp& network, const V
     }
   }
   const View<double> x = to_device("isotrope::table::input", input);
+  const View<Dual<double>> factor = to_device("isotrope::table::envelope", ends);
   RadialMlp::Scratch<A> scratch;
   Buffer<double> output{"isotrope::table::output"};
   const int width = convolution.weights;
-  network.forward<A>(weights.data(), n, x.data(), scratch, output.reserve(n * width * A::rows));
+  network.forward<A>(weights.data(), n, x.data(), scratch, output.reserve(n * width * A::rows),
+                     basis.enveloped ? nullptr : factor.data());
   auto host = Kokkos::create_mirror_view(output.view());
   Kokkos::deep_copy(host, output.view());
   SampledRadial s;

@@ -7,6 +7,7 @@
 #include "models/check_parameters.hpp"
 #include "models/collect_energies.hpp"
 #include "models/mace_pass.hpp"
+#include "models/mace_radial.hpp"
 
 namespace isotrope {
 namespace {
@@ -22,14 +23,12 @@ struct MaceWorkspace final : Workspace {
 template <class T>
 class Mace final : public Potential {
  public:
-  Mace(const ModelRecord& record, const MaceShape& shape, const std::vector<CouplingTable>& tables,
-       const std::vector<double>& frequencies)
+  Mace(const ModelRecord& record, const MaceShape& shape, const std::vector<CouplingTable>& tables)
       : shape_(shape),
         plan_(plan_weights<T>(shape, record.parameters, tables)),
         names_(record.parameters),
         couplings_(tables),
-        host_frequencies_(frequencies),
-        frequencies_(to_device("isotrope::mace::frequencies", frequencies)),
+        radial_(record, shape),
         scale_(to_device("isotrope::mace::scale", shape.scale)) {
     info_.architecture = record.architecture;
     info_.elements = record.elements;
@@ -52,10 +51,11 @@ class Mace final : public Potential {
   }
 
   std::optional<TableReport> tabulate_radial(double tolerance) override {
+    if (shape_.agnesi) return std::nullopt;  // a table for each pair of elements would be too many
     const MaceWeights plan = plan_weights<double>(shape_, names_, couplings_);
     View<double> weights;
     plan.plan.prepare<double>(values_, weights);
-    RadialTables<T> tables(mace_basis(shape_, host_frequencies_.data()), tolerance);
+    RadialTables<T> tables(radial_.host_basis(shape_), tolerance);
     for (std::size_t t = 0; t < plan.layers.size(); ++t) {
       tables.add(plan.layers[t].radial, weights, *plan.layers[t].convolution);
     }
@@ -90,22 +90,23 @@ class Mace final : public Potential {
   template <class A>
   typename MacePass<A>::Constants constants() const {
     const bool tables = !A::dual && !tables_.empty();
-    // Tables leave the radial basis to the pair term alone.
-    const int count = tables && !shape_.pair_energy ? 0 : shape_.num_bessel;
-    EdgeModel<T> edges{mace_basis(shape_, frequencies_.data()), {shape_.l_max, -1, false}, {}, weights_.data()};
-    edges.basis.count = count;
+    EdgeModel<T> edges{radial_.basis(shape_), {shape_.l_max, -1, false}, {}, weights_.data()};
+    edges.length_wanted = shape_.zbl;
+    // Tables leave the radial basis to the pair term and the density alone.
+    if (tables && !shape_.pair_energy && !shape_.density_normalised) edges.basis.count = 0;
     for (const MaceLayer& layer : plan_.layers) edges.layers.push_back({layer.convolution.get(), &layer.radial});
     if (tables) edges.tables = &tables_;
-    return {&shape_, &plan_, edges, scale_.data(), weights_.data()};
+    return {&shape_, &plan_, edges, scale_.data(), weights_.data(), &radial_.zbl()};
   }
 
   MaceShape shape_;
   MaceWeights plan_;
   Parameters names_;
   std::vector<CouplingTable> couplings_;
-  std::vector<double> host_frequencies_, values_;
+  MaceRadial radial_;
+  std::vector<double> values_;
   std::vector<std::unique_ptr<RadialTable<T>>> tables_;
-  View<double> frequencies_, scale_;
+  View<double> scale_;
   View<T> weights_;
   PotentialInfo info_;
 };
@@ -117,13 +118,8 @@ std::unique_ptr<Potential> make_mace(const ModelRecord& record, Precision precis
   const MaceShape shape = MaceShape::from(record.hyperparameters, species, record.cutoff);
   const std::vector<CouplingTable> tables = coupling_tables(record, shape);
   check_parameters(record.parameters, declare_parameters(shape, tables));
-  const auto frequencies = record.tables.find("bessel.frequencies");
-  require(frequencies != record.tables.end() && static_cast<int>(frequencies->second.values.size()) == shape.num_bessel,
-          "model: expected the table bessel.frequencies of {} numbers", shape.num_bessel);
-  if (precision == Precision::single_precision) {
-    return std::make_unique<Mace<float>>(record, shape, tables, frequencies->second.values);
-  }
-  return std::make_unique<Mace<double>>(record, shape, tables, frequencies->second.values);
+  if (precision == Precision::single_precision) return std::make_unique<Mace<float>>(record, shape, tables);
+  return std::make_unique<Mace<double>>(record, shape, tables);
 }
 
 }  // namespace isotrope

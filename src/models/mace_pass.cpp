@@ -30,6 +30,7 @@ void MacePass<A>::forward() {
       pair_energy<T>(graph_, c_.shape->species, c_.edges.basis.count, c_.weights + c_.plan->pair,
                      arrays_.edges.radial.data(), arrays_.energy.data());
     }
+    if (c_.shape->zbl) c_.zbl->add_energy(graph_, arrays_.energy.data());
   }
 }
 
@@ -41,6 +42,9 @@ void MacePass<A>::backward() {
     pair_energy_backward<A>(graph_, c_.shape->species, c_.edges.basis.count, c_.weights + c_.plan->pair,
                             arrays_.edges.radial.data(), arrays_.seed.data(), arrays_.edges.g_radial.data(),
                             weight_gradient_ ? weight_gradient_ + c_.plan->pair : nullptr);
+  }
+  if constexpr (!A::dual) {  // it has no parameters
+    if (c_.shape->zbl) c_.zbl->template backward<T>(graph_, arrays_.seed.data(), arrays_.edges.g_length.data());
   }
   const Layout& last = c_.plan->layers.back().out;
   zero_features<A>(arrays_.g_out, last, graph_.rows);
@@ -76,10 +80,7 @@ void MacePass<A>::interact(int t) {
   const Features<A> mid = features(arrays.mid, layer.convolution->out, rows);
   edges_.convolve(t, {0, graph_.rows}, features(arrays.up, layer.in, graph_.senders), mid);
   const Features<A> message = features(arrays.message, layer.message, rows);
-  for (int l = 0; l < message.layout.count; ++l) {
-    linear_forward<A>(c_.weights, layer.linear[l], rows * (2 * l + 1), mid.start(l), mid.layout.block[l].pad, 0,
-                      message.start(l), message.layout.block[l].pad);
-  }
+  collect_message(t, mid, message);
   Features<A> a = message;
   if (!layer.residual) {
     a = features(arrays.a, layer.message, rows);
@@ -122,20 +123,53 @@ void MacePass<A>::interact_backward(int t) {
     g_message = features(arrays_.g_message, layer.message, rows);
     skip_backward(t, message, g_a, 0, g_message);
   }
-  const Features<A> mid = features(arrays.mid, layer.convolution->out, rows);
   const Features<A> g_mid = features(arrays_.g_mid, layer.convolution->out, rows);
-  for (int l = 0; l < message.layout.count; ++l) {
-    const int pad = message.layout.block[l].pad, mid_pad = mid.layout.block[l].pad;
-    linear_weight_gradient<A>(layer.linear[l], rows * (2 * l + 1), mid.start(l), mid_pad, g_message.start(l), pad,
-                              weight_gradient_);
-    linear_backward<A>(c_.weights, layer.linear[l], rows * (2 * l + 1), g_message.start(l), pad, 0, g_mid.start(l),
-                       mid_pad);
-  }
+  collect_message_backward(t, message, g_message, g_mid);
   Features<A> g_up;
   if (sender_gradient_wanted(t)) g_up = zero_features<A>(arrays_.g_up, layer.in, graph_.senders);
   edges_.convolve_backward(t, {0, graph_.rows}, features(arrays.up, layer.in, graph_.senders), g_mid, g_up,
                            weight_gradient_);
   sender_features_backward(t);
+}
+
+/// All paths to the message, divided by the density where the model has one.
+template <class A>
+void MacePass<A>::collect_message(int t, const Features<A>& mid, const Features<A>& message) {
+  const MaceLayer& layer = c_.plan->layers[t];
+  for (int l = 0; l < message.layout.count; ++l) {
+    linear_forward<A>(c_.weights, layer.linear[l], graph_.rows * (2 * l + 1), mid.start(l), mid.layout.block[l].pad, 0,
+                      message.start(l), message.layout.block[l].pad);
+  }
+  if (!c_.shape->density_normalised) return;
+  auto* density = arrays_.layers[t].density.reserve(graph_.rows);
+  neighbour_density<A>(graph_, density_input(t), density);
+  divide_by_density<A>(density, message);
+}
+
+template <class A>
+void MacePass<A>::collect_message_backward(int t, const Features<A>& message, const Features<A>& g_message,
+                                           const Features<A>& g_mid) {
+  const MaceLayer& layer = c_.plan->layers[t];
+  if (c_.shape->density_normalised) {
+    auto* g_density = arrays_.g_density.reserve(graph_.rows);
+    divide_by_density_backward<A>(arrays_.layers[t].density.data(), message, g_message, g_density);
+    neighbour_density_backward<A>(graph_, density_input(t), g_density, arrays_.edges.g_radial.data(),
+                                  arrays_.edges.g_envelope.data(),
+                                  weight_gradient_ ? weight_gradient_ + layer.density : nullptr);
+  }
+  const Features<A> mid = features(arrays_.layers[t].mid, layer.convolution->out, graph_.rows);
+  for (int l = 0; l < message.layout.count; ++l) {
+    const int pad = message.layout.block[l].pad, mid_pad = mid.layout.block[l].pad;
+    const long rows = graph_.rows * (2 * l + 1);
+    linear_weight_gradient<A>(layer.linear[l], rows, mid.start(l), mid_pad, g_message.start(l), pad, weight_gradient_);
+    linear_backward<A>(c_.weights, layer.linear[l], rows, g_message.start(l), pad, 0, g_mid.start(l), mid_pad);
+  }
+}
+
+template <class A>
+DensityInput<A> MacePass<A>::density_input(int t) const {
+  return {c_.edges.basis.count, c_.weights + c_.plan->layers[t].density, arrays_.edges.radial.data(),
+          c_.shape->enveloped ? nullptr : arrays_.edges.envelope.data()};
 }
 
 /// What neighbours read: linear_up of the features, also on ghosts.

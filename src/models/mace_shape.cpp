@@ -7,11 +7,25 @@
 #include "models/json_values.hpp"
 
 namespace isotrope {
+namespace {
+
+/// Whether an option is its second value; absent it is the first.
+bool choice(const StrictJson& json, const char* key, const std::string& first, const std::string& second) {
+  const auto value = json.get<std::string>(key, first);
+  require(value == first || value == second, "{}: '{}' must be {} or {}, found '{}'", json.where(), key, first, second,
+          value);
+  return value == second;
+}
+
+}  // namespace
+
 MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, double cutoff) {
   const StrictJson json(
       hyperparameters, "hyperparameters of architecture mace",
-      {"hidden_irreps", "l_max", "layers", "correlation", "num_bessel", "cutoff_power", "radial_mlp", "readout_mlp",
-       "first_residual", "average_neighbours", "scale", "shift", "activation_norm", "pair_energy", "product"});
+      {"hidden_irreps",   "l_max",          "layers",         "correlation",        "num_bessel", "cutoff_power",
+       "radial_mlp",      "readout_mlp",    "first_residual", "average_neighbours", "scale",      "shift",
+       "activation_norm", "pair_energy",    "product",        "distance_transform", "envelope",   "density_normalised",
+       "pair_repulsion",  "repulsion_power"});
   MaceShape s;
   const Irreps hidden = Irreps::parse(json.get<std::string>("hidden_irreps"));
   s.channels = hidden.blocks().front().mul;
@@ -37,10 +51,12 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
   s.shift = per_species(json, "shift", species);
   s.activation_norm = json.get<double>("activation_norm");
   s.pair_energy = json.get<bool>("pair_energy");
-  const std::string product = json.get<std::string>("product", "clebsch-gordan");
-  require(product == "clebsch-gordan" || product == "gaunt",
-          "{}: 'product' must be clebsch-gordan or gaunt, found '{}'", json.where(), product);
-  s.gaunt = product == "gaunt";
+  s.gaunt = choice(json, "product", "clebsch-gordan", "gaunt");
+  s.agnesi = choice(json, "distance_transform", "none", "agnesi");
+  s.enveloped = !choice(json, "envelope", "basis", "weights");
+  s.density_normalised = json.get<bool>("density_normalised", false);
+  s.zbl = choice(json, "pair_repulsion", "none", "zbl");
+  if (s.zbl) s.zbl_power = json.integer("repulsion_power", 2, 64);
   s.species = species;
   s.cutoff = cutoff;
   require(s.average_neighbours > 0, "{}: 'average_neighbours' must be positive, found {}", json.where(),
@@ -49,7 +65,9 @@ MaceShape MaceShape::from(const nlohmann::json& hyperparameters, int species, do
 }
 
 BesselBasis mace_basis(const MaceShape& s, const double* frequencies) {
-  return BesselBasis::orthonormal(s.num_bessel, Envelope::polynomial(s.cutoff_power, s.cutoff), frequencies);
+  auto basis = BesselBasis::orthonormal(s.num_bessel, Envelope::polynomial(s.cutoff_power, s.cutoff), frequencies);
+  basis.enveloped = s.enveloped;
+  return basis;
 }
 
 int count_paths(int L1, int l_max, int l3) {
@@ -73,6 +91,7 @@ void declare_interaction(const MaceShape& s, int t, Parameters& p) {
     in = width;
   }
   p.add(fmt::format("{}.radial.{}.weight", name, k), {in, all_paths * C});
+  if (s.density_normalised) p.add(fmt::format("{}.density.weight", name), {s.num_bessel});
   for (int l3 = 0; l3 <= s.l_max; ++l3) {
     p.add(fmt::format("{}.linear.{}.weight", name, l3), {count_paths(s.in_L(t), s.l_max, l3) * C, C});
   }

@@ -27,6 +27,11 @@ struct MaceShape {
   std::vector<double> scale, shift;  ///< [elements]
   double activation_norm = 1;
   bool pair_energy = false;
+  bool agnesi = false;              ///< the radial basis is of transformed distances
+  bool enveloped = true;            ///< the envelope is in the radial basis; else it multiplies the radial weights
+  bool density_normalised = false;  ///< messages are divided by a learned density in place of average_neighbours
+  bool zbl = false;                 ///< nuclear repulsion, within scale
+  int zbl_power = 6;
   bool gaunt = false;  ///< the product basis is powers of a function on the sphere: one path per L and nu
   int species = 0;
   double cutoff = 0;

@@ -49,12 +49,18 @@ class Planner {
   Matrix linear(int t, int l3, int paths) {
     const Matrix m = reserve(paths * pad_, pad_);
     const std::size_t offset = p_.entry(fmt::format("interaction.{}.linear.{}.weight", t, l3)).offset;
-    const double scale = 1 / (std::sqrt(static_cast<double>(paths * C_)) * s_.average_neighbours);
+    const double neighbours = s_.density_normalised ? 1 : s_.average_neighbours;
+    const double scale = 1 / (std::sqrt(static_cast<double>(paths * C_)) * neighbours);
     for (int path = 0; path < paths; ++path) {
       plan_.copy(offset + static_cast<std::size_t>(path) * C_ * C_, C_, C_, C_, scale,
                  m.at + static_cast<std::size_t>(path) * pad_ * pad_, pad_);
     }
     return m;
+  }
+
+  std::size_t density(int t) {
+    const int count = s_.num_bessel;
+    return plain(fmt::format("interaction.{}.density.weight", t), 1, count, 1, count, 1 / std::sqrt(double(count))).at;
   }
 
   std::vector<Matrix> skip(int t, int l) {
@@ -103,6 +109,7 @@ class Planner {
       layer.linear_up.push_back(channels(fmt::format("interaction.{}.linear_up.{}.weight", t, l), channel_scale));
     }
     layer.radial = radial(t, static_cast<int>(layer.convolution->paths.size()));
+    if (s_.density_normalised) layer.density = density(t);
     for (int l3 = 0; l3 <= s_.l_max; ++l3) layer.linear.push_back(linear(t, l3, count_paths(s_.in_L(t), s_.l_max, l3)));
     for (int l = 0; l <= s_.skip_L(t); ++l) layer.skip.push_back(skip(t, l));
     layer.product = product(t, *layer.basis);

@@ -19,6 +19,7 @@ struct MaceLayer {
   std::shared_ptr<const ProductBasis> basis;
   std::vector<Matrix> linear_up;  ///< [l]
   RadialMlp radial;
+  std::size_t density = 0;                ///< [num_bessel] where messages are normalised by density
   std::vector<Matrix> linear;             ///< [l3], all paths to l3 -> channels
   std::vector<std::vector<Matrix>> skip;  ///< [l][species]
   bool residual = false;

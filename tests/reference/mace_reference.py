@@ -88,14 +88,16 @@ class Mace:
         species = np.array([self.elements.index(z) for z in numbers])
         receiver, sender, r = neighbours(positions, cell, periodic, self.cutoff)
         harmonics = spherical_harmonics(h["l_max"], -r) if len(r) else np.zeros((0, (h["l_max"] + 1) ** 2))
-        basis = self.radial_basis(np.linalg.norm(r, axis=1))
+        lengths = np.linalg.norm(r, axis=1)
+        basis = self.radial_basis(lengths, species[receiver], species[sender])
+        late = self.envelope(lengths, self.cutoff, h["cutoff_power"]) if h.get("envelope") == "weights" else 1.0
 
         features = {0: self.parameter("embedding.weight")[species][:, None, :] / math.sqrt(len(self.elements))}
         total = np.zeros(len(species))
         for t in range(h["layers"]):
             residual = t > 0 or h["first_residual"]
             outgoing = self.hidden if t < h["layers"] - 1 else [0]
-            message = self.message(t, features, basis, harmonics, receiver, sender)
+            message = self.message(t, features, basis, harmonics, receiver, sender, np.broadcast_to(late, len(r)))
             if residual:
                 skip = self.skip(t, {l: f for l, f in features.items() if l in outgoing}, species)
             else:
@@ -107,17 +109,37 @@ class Mace:
         if h["pair_energy"]:
             weight = self.parameter("pair.weight")[species[receiver], species[sender]]
             np.add.at(total, receiver, np.sum(weight * basis, axis=1))
+        if h.get("pair_repulsion") == "zbl":
+            np.add.at(total, receiver, self.repulsion(lengths, species[receiver], species[sender]))
         scale, shift = (np.broadcast_to(h[key], len(self.elements))[species] for key in ("scale", "shift"))
         return scale * total + shift
 
-    def radial_basis(self, r):
-        """[edges, num_bessel]"""
-        x, p = r / self.cutoff, self.hyper["cutoff_power"]
-        envelope = (1 - (p + 1) * (p + 2) / 2 * x ** p + p * (p + 2) * x ** (p + 1) - p * (p + 1) / 2 * x ** (p + 2))
-        frequencies = self.table("bessel.frequencies")
-        return math.sqrt(2 / self.cutoff) * np.sin(frequencies * r[:, None]) / r[:, None] * envelope[:, None]
+    @staticmethod
+    def envelope(r, end, p):
+        x = r / end
+        return (1 - (p + 1) * (p + 2) / 2 * x ** p + p * (p + 2) * x ** (p + 1) - p * (p + 1) / 2 * x ** (p + 2)) * (x < 1)
 
-    def message(self, t, features, basis, harmonics, receiver, sender):
+    def radial_basis(self, r, first, second):
+        """[edges, num_bessel]"""
+        frequencies, x, envelope = self.table("bessel.frequencies"), r, np.ones_like(r)
+        if self.hyper.get("distance_transform") == "agnesi":
+            (a, q, p), radii = self.table("agnesi.constants"), self.table("agnesi.radii")
+            s = r / (0.5 * (radii[first] + radii[second]))
+            x = 1 / (1 + a * s ** q / (1 + s ** (q - p)))
+        if self.hyper.get("envelope", "basis") == "basis":
+            envelope = self.envelope(r, self.cutoff, self.hyper["cutoff_power"])
+        return math.sqrt(2 / self.cutoff) * np.sin(frequencies * x[:, None]) / x[:, None] * envelope[:, None]
+
+    def repulsion(self, r, first, second):
+        """[edges]: the half of the pair's energy that its receiver has."""
+        k, b, exponent, *screening = self.table("zbl.constants")
+        radii, z = self.table("zbl.radii"), np.array(self.elements, float)
+        a = b / (z[first] ** exponent + z[second] ** exponent)
+        phi = sum(c * np.exp(-d * r / a) for c, d in zip(screening[:4], screening[4:]))
+        end = self.envelope(r, radii[first] + radii[second], self.hyper["repulsion_power"])
+        return 0.5 * k * z[first] * z[second] / r * phi * end
+
+    def message(self, t, features, basis, harmonics, receiver, sender, late):
         """{l3: [atoms, 2 l3 + 1, C]}: convolution over the neighbours and the linear layer after it."""
         C, prefix = self.channels, f"interaction.{t}"
         up = {l: f @ self.parameter(f"{prefix}.linear_up.{l}.weight") / math.sqrt(C) for l, f in features.items()}
@@ -130,7 +152,7 @@ class Mace:
         l_max = self.hyper["l_max"]
         paths = [(l3, l1, l2) for l3, l1, l2 in itertools.product(range(l_max + 1), sorted(up), range(l_max + 1))
                  if abs(l1 - l2) <= l3 <= l1 + l2 and (l1 + l2 + l3) % 2 == 0]
-        radial = radial.reshape(len(sender), len(paths), C)
+        radial = (radial * late[:, None]).reshape(len(sender), len(paths), C)
         gathered = {l: [] for l in range(l_max + 1)}
         for n, (l3, l1, l2) in enumerate(paths):
             coupling = math.sqrt(2 * l3 + 1) * three_j(l1, l2, l3)
@@ -139,10 +161,15 @@ class Mace:
             atoms = np.zeros((len(up[0]), 2 * l3 + 1, C))
             np.add.at(atoms, receiver, edges)
             gathered[l3].append(atoms)
+        divisor = self.hyper["average_neighbours"]
+        if self.hyper.get("density_normalised"):
+            q = basis @ self.parameter(f"{prefix}.density.weight") / math.sqrt(basis.shape[1])
+            divisor = np.ones((len(up[0]), 1, 1))
+            np.add.at(divisor[:, 0, 0], receiver, np.tanh(q ** 2) * late)
         result = {}
         for l3, parts in gathered.items():
             weight = self.parameter(f"{prefix}.linear.{l3}.weight")
-            result[l3] = np.concatenate(parts, axis=2) @ weight / math.sqrt(len(weight)) / self.hyper["average_neighbours"]
+            result[l3] = np.concatenate(parts, axis=2) @ weight / math.sqrt(len(weight)) / divisor
         return result
 
     def skip(self, t, features, species):
