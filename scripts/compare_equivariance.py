@@ -7,7 +7,7 @@ the orbit of rotations, at equal steps and at equal CPU time (docs/equivariance.
 
 The data are the ethanol of data/, or files of your own that `isotrope convert` made (--train, --test, --isolated-atoms; with
 charge and multiplicity). Equal time is that of `transip_pooled`: the steps of the others are multiplied by the ratio of CPU
-times a step, which are measured first. Runs that FOLDER has already are not repeated; the table is printed at the end, of
+times a step, which are measured first; what costs about the same is not run twice. Runs that FOLDER has already are not repeated; the table is printed at the end, of
 what there is (with --table nothing is run).
 """
 import argparse
@@ -21,17 +21,21 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TRANSIP = "architecture: transip, width: 48, layers: 4, heads: 2, hidden: 96, wavelengths: [1, 12]"
 LATENT = "augmentation: rotation, latent_weight: 1.0, latent: "
-# name -> section model, section equivariance
+TDN = ("architecture: tdn, cutoff: 5.0, channels: 32, layers: 2, num_gaussians: 32, parity: false, cutoff_power: 0, logit_bound: 0.0, "
+       "isolated_zero: false")
+# name -> section model, section equivariance, learning rate
 VARIANTS = {
-    "transaug": (TRANSIP, "augmentation: rotation"),
-    "transip_pooled": (f"{TRANSIP}, latent_hidden: 48", f"{LATENT}pooled"),
-    "transip_per_atom": (f"{TRANSIP}, latent_hidden: 48", f"{LATENT}per_atom"),
-    "transip_per_layer": (f"{TRANSIP}, latent_hidden: 48, latent_per_layer: true", f"{LATENT}per_layer"),
-    "frames": (f"{TRANSIP}, frames: so3", "augmentation: none"),
-    "local": (f"{TRANSIP}, cutoff: 5.0", "augmentation: rotation"),
+    "transaug": (TRANSIP, "augmentation: rotation", 0.01),
+    "transip_pooled": (f"{TRANSIP}, latent_hidden: 48", f"{LATENT}pooled", 0.01),
+    "transip_per_atom": (f"{TRANSIP}, latent_hidden: 48", f"{LATENT}per_atom", 0.01),
+    "transip_per_layer": (f"{TRANSIP}, latent_hidden: 48, latent_per_layer: true", f"{LATENT}per_layer", 0.01),
+    "frames": (f"{TRANSIP}, frames: so3", "augmentation: none", 0.01),
+    "local": (f"{TRANSIP}, cutoff: 5.0", "augmentation: rotation", 0.01),
     "mace": ("architecture: mace, cutoff: 5.0, hidden_irreps: 16x0e+16x1o, l_max: 2, layers: 2, correlation: 2, radial_mlp: [16]",
-             "augmentation: none"),
+             "augmentation: none", 0.01),
+    "tdn_rank_7": (f"{TDN}, coupling: cp, cp_rank: 7", "augmentation: none", 0.002),
 }
+SAME_COST = 0.1  # steps that cost this close to the same are the same
 CONFIG = """data:
   train: {train}
   validation: {{fraction: 0.05, seed: 1, by: structure}}
@@ -52,9 +56,9 @@ output: {name}.h5
 
 
 def train(options, variant, steps, seed, name):
-    model, equivariance = VARIANTS[variant]
+    model, equivariance, rate = VARIANTS[variant]
     text = CONFIG.format(train=options.train, isolated_atoms=options.isolated_atoms, model=model, equivariance=equivariance,
-                         steps=steps, seed=seed, name=name, rate=options.rate, validate_every=max(1, steps // 20))
+                         steps=steps, seed=seed, name=name, rate=rate, validate_every=max(1, steps // 20))
     (options.folder / f"{name}.yaml").write_text(text)
     subprocess.run([options.isotrope, "train", f"{name}.yaml", "--overwrite"], cwd=options.folder, check=True, capture_output=True)
 
@@ -114,7 +118,6 @@ def main():
     parser.add_argument("--table", action="store_true", help="train nothing")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--rate", type=float, default=0.01, help="learning rate")
     parser.add_argument("--at-once", type=int, default=2)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -126,8 +129,8 @@ def main():
             costs.write_text(json.dumps(cost))
     print("ms a step:", ", ".join(f"{variant} {1e3 * seconds:.1f}" for variant, seconds in cost.items()))
     budgets = {(variant, "steps"): options.steps for variant in options.variants}
-    budgets |= {(v, "time"): round(options.steps * cost["transip_pooled"] / cost[v]) for v in options.variants
-                if v != "transip_pooled"}
+    ratio = {v: cost["transip_pooled"] / cost[v] for v in options.variants}
+    budgets |= {(v, "time"): round(options.steps * ratio[v]) for v in options.variants if abs(ratio[v] - 1) > SAME_COST}
     jobs = [(variant, steps, seed, f"{variant}_{tag}_{seed}") for seed in options.seeds for (variant, tag), steps in budgets.items()]
     if options.table:
         jobs = []

@@ -145,6 +145,20 @@ TEST_P(Transip, ObeysWhatItClaims) {
   EXPECT_EQ(fading, GetParam() == std::string("frames_fading"));
 }
 
+/// Queries and keys fifty times too large saturate the bound of the logits; without it exp(s) would jump at the cutoff.
+TEST(Transip, LocalVariantIsSmoothWhateverTheWeights) {
+  TransipFixture fixture("local");
+  for (const auto& entry : fixture.model.parameters.entries()) {
+    if (entry.name.ends_with("query") || entry.name.ends_with("key"))
+      for (double& x : fixture.model.parameters[entry.name]) x *= 50;
+  }
+  const auto potential = make_potential(fixture.model, Precision::double_precision);
+  std::vector<NamedStructure> structures;
+  for (const auto& s : fixture.structures) structures.push_back({s.name, s.structure});
+  const CheckResult cutoff = check_cutoff(checked(*potential, Precision::double_precision), structures);
+  EXPECT_EQ(cutoff.verdict, CheckResult::Verdict::pass) << cutoff.value << " at " << cutoff.where;
+}
+
 TEST(Transip, IsNotEquivariantUntilItHasLearned) {
   const TransipFixture fixture("gradient_1x12");
   const auto potential = make_potential(fixture.model, Precision::double_precision);
