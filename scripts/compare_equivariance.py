@@ -20,7 +20,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TRANSIP = "architecture: transip, width: 48, layers: 4, heads: 2, hidden: 96, wavelengths: [1, 12]"
-LATENT = "augmentation: rotation, latent_weight: 1.0, latent: "
+LATENT = "augmentation: rotation, latent_weight: 10.0, latent: "
 TDN = ("architecture: tdn, cutoff: 5.0, channels: 32, layers: 2, num_gaussians: 32, parity: false, cutoff_power: 0, logit_bound: 0.0, "
        "isolated_zero: false")
 # name -> section model, section equivariance, learning rate

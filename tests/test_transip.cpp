@@ -262,8 +262,9 @@ TEST(CreateTransip, SizesAndWhatItRefuses) {
                 "a model that is averaged over frames is invariant and learns no latent equivariance: set "
                 "'latent_hidden' to 0, or 'frames' to none");
   EXPECT_EQ(error_of({{"latent_per_layer", true}}),
-            where + "'latent_per_layer' asks for networks for the latent loss: set 'latent_hidden', the width of their "
-                    "hidden layer");
+            where +
+                "'latent_per_layer' asks for networks for the latent loss: set 'latent_hidden', the width of their "
+                "hidden layer");
   EXPECT_EQ(error_of({{"forces", "both"}}), where + "'forces' must be 'gradient' or 'direct', found 'both'");
   EXPECT_EQ(error_of({{"wavelengths", {3.0, 2.0}}}),
             "model: 'wavelengths' must be the shortest and the longest, in Å, found [3.0,2.0]");

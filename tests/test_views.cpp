@@ -196,9 +196,10 @@ TEST(LatentLoss, NeedsItsNetwork) {
   for (const bool per_layer : {false, true}) {
     const ModelRecord other = small_model("gradient", 7, per_layer);
     config.latent = per_layer ? LatentKind::pooled : LatentKind::per_layer;
-    EXPECT_EQ(message_of([&] { LossPass(*potential, {}, config, other.parameters); }),
-              "equivariance.latent: per_layer and model.latent_per_layer: true, a network for every layer, go together: "
-              "set both or none");
+    EXPECT_EQ(
+        message_of([&] { LossPass(*potential, {}, config, other.parameters); }),
+        "equivariance.latent: per_layer and model.latent_per_layer: true, a network for every layer, go together: "
+        "set both or none");
   }
 }
 

@@ -50,7 +50,8 @@ Structure put_into_cell(const Structure& s) {
 
 CheckedPotential checked(const Potential& potential, Precision precision) {
   auto predict = std::make_shared<Predictor>(potential);
-  return {potential.info(), precision, [predict](const Structure& structure) {
+  return {potential.info(), precision,
+          [predict](const Structure& structure) {
             const Prediction& p = (*predict)(structure);
             const auto& atoms = predict->result().atom_energy;
             const Mat3 stress = p.stress.empty() ? Mat3{} : p.stress[0];
@@ -115,9 +116,8 @@ std::vector<CheckResult> check_physics(const CheckedPotential& potential, Struct
       check_permutation(potential, structures), check_translation(potential, structures),
       check_extensivity(potential, structures), check_net_force(potential, structures),
       check_cutoff(potential, structures),      check_isolated_atoms(potential, structures, isolated_claimed)};
-  const bool fading = std::any_of(structures.begin(), structures.end(), [&](const NamedStructure& s) {
-    return frames_fade(potential, s.structure);
-  });
+  const bool fading = std::any_of(structures.begin(), structures.end(),
+                                  [&](const NamedStructure& s) { return frames_fade(potential, s.structure); });
   if (fading) results.push_back(check_fading_frames(potential, structures));
   return results;
 }

@@ -77,9 +77,10 @@ class Draw {
 
 /// Factors of our own search: the authors' way, for comparison. The exact tensor costs less and is invariant.
 void add_factors(const StrictJson& config, const TdnShape& shape, ModelRecord& record) {
-  require(shape.cp_coupling == config.contains("cp_rank"),
-          "model: 'coupling' cp and 'cp_rank', the rank of the decomposed tensor (the authors have 7 for 'l_max' 1), go "
-          "together: set both or none");
+  require(
+      shape.cp_coupling == config.contains("cp_rank"),
+      "model: 'coupling' cp and 'cp_rank', the rank of the decomposed tensor (the authors have 7 for 'l_max' 1), go "
+      "together: set both or none");
   if (!shape.cp_coupling) return;
   const int d = shape.components(), rank = config.integer("cp_rank", 1, 256);
   CpSearch search;
@@ -95,8 +96,8 @@ void add_factors(const StrictJson& config, const TdnShape& shape, ModelRecord& r
 ModelRecord create_tdn(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
   const StrictJson checked(config, "model",
                            {"architecture", "cutoff", "channels", "l_max", "layers", "heads", "num_gaussians",
-                            "radial_mlp", "coupling", "cp_rank", "parity", "cutoff_power", "logit_bound", "isolated_zero", "scale",
-                            "force_scale", "forces", "attention_dropout"});
+                            "radial_mlp", "coupling", "cp_rank", "parity", "cutoff_power", "logit_bound",
+                            "isolated_zero", "scale", "force_scale", "forces", "attention_dropout"});
   require(!checked.contains("attention_dropout") || checked.at("attention_dropout") == 0,
           "model: 'attention_dropout' must be 0, found {}: this trainer drops no attention weights",
           checked.contains("attention_dropout") ? checked.at("attention_dropout").dump() : "");

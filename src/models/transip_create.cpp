@@ -77,8 +77,9 @@ void draw_parameters(Parameters& parameters, std::uint64_t seed) {
 }  // namespace
 
 ModelRecord create_transip(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
-  std::vector<std::string> known{"architecture", "size",          "width",            "layers", "heads",      "hidden",
-                                 "forces",       "latent_hidden", "latent_per_layer", "cutoff", "wavelengths"};
+  std::vector<std::string> known{"architecture", "size",   "width",         "layers",           "heads",
+                                 "hidden",       "forces", "latent_hidden", "latent_per_layer", "cutoff",
+                                 "wavelengths"};
   const bool local = config.contains("cutoff");
   const std::vector<std::string> of_variant =
       local ? std::vector<std::string>{"logit_bound"} : std::vector<std::string>{"frames", "frame_gap"};

@@ -51,7 +51,7 @@ void read_reach(const StrictJson& json, double cutoff, TransipShape& s) {
 }
 
 std::vector<std::string> known_keys(double cutoff) {
-  std::vector<std::string> known{"width",          "layers", "heads",         "hidden", "charges",
+  std::vector<std::string> known{"width",          "layers", "heads",         "hidden",           "charges",
                                  "multiplicities", "forces", "latent_hidden", "latent_per_layer", "scale"};
   if (cutoff > 0) {
     known.push_back("logit_bound");
@@ -81,10 +81,11 @@ TransipShape TransipShape::from(const nlohmann::json& hyperparameters, int speci
   s.forces = forces_named(json);
   s.latent_hidden = json.integer("latent_hidden", 0, 16384);
   s.latent_per_layer = json.get<bool>("latent_per_layer", false);
-  require(s.latent_hidden > 0 || !s.latent_per_layer,
-          "{}: 'latent_per_layer' asks for networks for the latent loss: set 'latent_hidden', the width of their hidden "
-          "layer",
-          json.where());
+  require(
+      s.latent_hidden > 0 || !s.latent_per_layer,
+      "{}: 'latent_per_layer' asks for networks for the latent loss: set 'latent_hidden', the width of their hidden "
+      "layer",
+      json.where());
   s.scale = json.get<double>("scale");
   read_reach(json, cutoff, s);
   s.species = species;

@@ -11,8 +11,8 @@ enum class LatentKind { pooled, per_atom, per_layer };
 
 /// Section `equivariance` of a training file: how a model that is not equivariant by construction learns to be.
 struct EquivarianceConfig {
-  bool augmentation = false;        ///< every structure is turned at random each step (TransAug)
-  double latent_weight = 0;         ///< of the latent loss; 0: none
+  bool augmentation = false;  ///< every structure is turned at random each step (TransAug)
+  double latent_weight = 0;   ///< of the latent loss; 0: none
   LatentKind latent = LatentKind::pooled;
   bool normalise = true;            ///< features are divided by their root mean square
   bool both_branches = true;        ///< gradients flow through the features of the turned structure too

@@ -27,9 +27,10 @@ LatentLoss::LatentLoss(const EquivarianceConfig& config, const Parameters& names
       one || many,
       "equivariance.latent_weight: the model has no network for the latent loss: set model.latent_hidden, the width "
       "of its hidden layer (architecture transip)");
-  require(many == (config.latent == LatentKind::per_layer),
-          "equivariance.latent: per_layer and model.latent_per_layer: true, a network for every layer, go together: set "
-          "both or none");
+  require(
+      many == (config.latent == LatentKind::per_layer),
+      "equivariance.latent: per_layer and model.latent_per_layer: true, a network for every layer, go together: set "
+      "both or none");
   if (one) add_network(names, "latent.");
   while (many && names.contains(of_layer(networks_.size()) + "0")) add_network(names, of_layer(networks_.size()));
 }
