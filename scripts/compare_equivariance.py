@@ -124,13 +124,13 @@ def main():
     costs = options.folder / "cpu_seconds_per_step.json"
     cost = json.loads(costs.read_text()) if costs.exists() else {}
     for variant in ["transip_pooled", *options.variants]:
-        if variant not in cost:
+        if variant not in cost and not options.table:
             cost[variant] = cpu_per_step(options, variant)
             costs.write_text(json.dumps(cost))
     print("ms a step:", ", ".join(f"{variant} {1e3 * seconds:.1f}" for variant, seconds in cost.items()))
     budgets = {(variant, "steps"): options.steps for variant in options.variants}
-    ratio = {v: cost["transip_pooled"] / cost[v] for v in options.variants}
-    budgets |= {(v, "time"): round(options.steps * ratio[v]) for v in options.variants if abs(ratio[v] - 1) > SAME_COST}
+    ratio = {v: cost["transip_pooled"] / cost[v] for v in options.variants if v in cost}
+    budgets |= {(v, "time"): round(options.steps * ratio[v]) for v in ratio if abs(ratio[v] - 1) > SAME_COST}
     jobs = [(variant, steps, seed, f"{variant}_{tag}_{seed}") for seed in options.seeds for (variant, tag), steps in budgets.items()]
     if options.table:
         jobs = []
