@@ -9,10 +9,10 @@ file NAME_expected.h5:
 
     attributes       format = "isotrope-transip-fixture"
     structures/K     K = 0, 1, ...: numbers, positions, cell (where periodic), charge, multiplicity; energy (interaction, eV), atom_energies,
-                     forces (eV/Å), latent [N, width] (features of the atoms after the last norm;
-                     no columns for a model that is averaged over frames)
+                     forces (eV/Å), latent [N, width] (features of the atoms after the last norm, or [N, layers width], before that
+                     those after every other layer, where all have a network T; no columns for a model that is averaged over frames)
     training/NAME    a batch of structures, each in two views, the second rotated, and the gradient of the loss
-        attributes     weights [w_E, w_F, w_L], variant (pooled, per_atom), normalise, both_branches
+        attributes     weights [w_E, w_F, w_L], variant (pooled, per_atom, per_layer), normalise, both_branches
         structures     int32 [G]
         rotations      float64 [G, 3, 3]
         energy         float64 [G] target interaction energies
@@ -37,7 +37,7 @@ ELEMENTS = [1, 6, 8]
 CHARGES, MULTIPLICITIES = [-1, 0, 2], [1, 2, 3]
 
 
-def random_parameters(width, layers, hidden, forces, latent, rng):
+def random_parameters(width, layers, hidden, forces, latent, per_layer, rng):
     """(name, array) in the order of the file; gains and biases are random too."""
     d = width
     shapes = [("embedding.element", (len(ELEMENTS), d)), ("embedding.charge", (len(CHARGES), d)),
@@ -49,8 +49,9 @@ def random_parameters(width, layers, hidden, forces, latent, rng):
     shapes += [("norm", (d,)), ("energy.0", (d, d)), ("energy.1", (d, 1))]
     if forces == "direct":
         shapes += [("force.0", (d, d)), ("force.1", (d, 3))]
-    if latent:
-        shapes += [("latent.0", (d + 9, latent)), ("latent.0.bias", (latent,)), ("latent.1", (latent, d)), ("latent.1.bias", (d,))]
+    for network in [f"layer.{t}.latent" for t in range(layers)] if per_layer else ["latent"] if latent else []:
+        shapes += [(f"{network}.0", (d + 9, latent)), (f"{network}.0.bias", (latent,)), (f"{network}.1", (latent, d)),
+                   (f"{network}.1.bias", (d,))]
     return [(name, rng.normal(size=shape)) for name, shape in shapes]
 
 
@@ -114,7 +115,7 @@ class Twin:
         x = torch.stack(x)
         place = torch.cat([torch.zeros(2, 3), positions - positions.mean(0)])
         phase = (place[:, :, None] * self.omega).reshape(len(x), -1)  # x, y, z one after the other
-        small = 1 / (2 * self.h["layers"]) ** 0.5
+        small, between = 1 / (2 * self.h["layers"]) ** 0.5, []
         for t in range(self.h["layers"]):
             y = self.norm(f"layer.{t}.attention.norm", x)
             q, k, v = (self.linear(f"layer.{t}.attention.{name}", y) for name in ("query", "key", "value"))
@@ -123,12 +124,13 @@ class Twin:
             x = x + small * self.linear(f"layer.{t}.attention.output", o.transpose(0, 1).reshape(len(x), -1))
             hidden = silu(self.linear(f"layer.{t}.network.0", self.norm(f"layer.{t}.network.norm", x)))
             x = x + small * self.linear(f"layer.{t}.network.1", hidden)
+            between.append(x[2:])
         y = self.norm("norm", x)[2:]
         energies = self.h["scale"] * self.linear("energy.1", silu(self.linear("energy.0", y)))[:, 0]
         direct = None
         if self.h["forces"] == "direct":
             direct = self.h["scale"] * self.linear("force.1", silu(self.linear("force.0", y)))
-        return energies, direct, y
+        return energies, direct, self.seen(between, y)
 
     def local(self, structure, positions):
         """The local variant: attention over neighbours, images of periodic structures included, on dense arrays."""
@@ -145,7 +147,7 @@ class Twin:
         x = torch.cat([self.p["embedding.element"][species], self.p["embedding.charge"][[CHARGES.index(structure["charge"])]],
                        self.p["embedding.multiplicity"][[MULTIPLICITIES.index(structure["multiplicity"])]],
                        self.p["embedding.element"]])
-        bound, small = self.h["logit_bound"], 1 / (2 * self.h["layers"]) ** 0.5
+        bound, small, between = self.h["logit_bound"], 1 / (2 * self.h["layers"]) ** 0.5, []
         for t in range(self.h["layers"]):
             y = self.norm(f"layer.{t}.attention.norm", x)
             q, k, v = (self.heads(self.linear(f"layer.{t}.attention.{name}", y), None) for name in ("query", "key", "value"))
@@ -165,19 +167,28 @@ class Twin:
             x = x + small * self.linear(f"layer.{t}.attention.output", o.transpose(0, 1).reshape(len(x), -1))
             hidden = silu(self.linear(f"layer.{t}.network.0", self.norm(f"layer.{t}.network.norm", x)))
             x = x + small * self.linear(f"layer.{t}.network.1", hidden)
+            between.append(x[:n])
         y = self.norm("norm", x)
         less_lone = lambda said: self.h["scale"] * (said[:n] - said[n + lone][species])
         energies = less_lone(self.linear("energy.1", silu(self.linear("energy.0", y))))[:, 0]
         direct = None
         if self.h["forces"] == "direct":
             direct = less_lone(self.linear("force.1", silu(self.linear("force.0", y))))
-        return energies, direct, y[:n]
+        return energies, direct, self.seen(between, y[:n])
 
-    def transform(self, f, rotation):
-        """The network T of latent equivariance."""
+    def seen(self, between, last):
+        """What the latent loss sees, of what came out of the layers and of the last of them normed."""
+        return torch.cat([*between[:-1], last], -1) if self.h.get("latent_per_layer") else last
+
+    def transform(self, network, f, rotation):
+        """A network T of latent equivariance."""
         entries = rotation.reshape(-1, 9).expand(len(f), 9)
-        hidden = silu(self.linear("latent.0", torch.cat([f, entries], -1)) + self.p["latent.0.bias"])
-        return self.linear("latent.1", hidden) + self.p["latent.1.bias"]
+        hidden = silu(self.linear(f"{network}.0", torch.cat([f, entries], -1)) + self.p[f"{network}.0.bias"])
+        return self.linear(f"{network}.1", hidden) + self.p[f"{network}.1.bias"]
+
+    def networks(self):
+        """Of every part of the features."""
+        return [f"layer.{t}.latent" for t in range(self.h["layers"])] if self.h.get("latent_per_layer") else ["latent"]
 
     def framed(self, structure, positions):
         """The same averaged over frames; there are no features."""
@@ -234,11 +245,13 @@ def loss_of(twin, chosen, turns, targets, weights, variant, normalise, both):
             energy = energy + ((energies.sum() - e_target) / len(f)) ** 2
             force = force + ((forces - f_target @ rotation.T) ** 2).sum()
             components += forces.numel()
-            features.append(normalised(f.mean(0, keepdim=True) if variant == "pooled" else f, normalise))
+            features.append(f if variant == "per_atom" else f.mean(0, keepdim=True))
         if weights[2] > 0:
-            seen = features[1] if both else features[1].detach()
-            difference = twin.transform(features[0], turn) - seen
-            latent = latent + (difference**2).mean(-1).sum()
+            networks = twin.networks()
+            for network, *of_views in zip(networks, *(f.chunk(len(networks), -1) for f in features)):
+                plain, turned = (normalised(f, normalise) for f in of_views)
+                difference = twin.transform(network, plain, turn) - (turned if both else turned.detach())
+                latent = latent + (difference**2).mean(-1).sum() / len(networks)
             rows += len(difference)
     latent = weights[2] * latent / max(rows, 1)
     return weights[0] * energy / (2 * len(chosen)) + weights[1] * force / components + latent, latent
@@ -255,7 +268,7 @@ def write_training(group, twin, all_structures, rng, names):
     targets = [(rng.normal(), rng.normal(size=(len(s["numbers"]), 3))) for s in chosen]
     cases = {"plain": ([2.0, 30.0, 0.0], "pooled", True, True), "pooled": ([2.0, 30.0, 0.7], "pooled", True, True),
              "per_atom": ([2.0, 30.0, 0.7], "per_atom", True, True), "one_branch": ([2.0, 30.0, 0.7], "pooled", True, False),
-             "not_normalised": ([2.0, 30.0, 0.7], "per_atom", False, True)}
+             "not_normalised": ([2.0, 30.0, 0.7], "per_atom", False, True), "per_layer": ([2.0, 30.0, 0.7], "per_layer", True, True)}
     for name in names:
         weights, variant, normalise, both = cases[name]
         part = group.create_group(name)
@@ -275,7 +288,8 @@ def write_fixture(folder, name, seed, cases, cutoff=0.0, **hyper):
     hyper = {"charges": CHARGES, "multiplicities": MULTIPLICITIES, "scale": 1.4, **hyper}
     if cutoff == 0:
         hyper = {"frames": "none", "frame_gap": 0.02, **hyper}
-    parameters = random_parameters(hyper["width"], hyper["layers"], hyper["hidden"], hyper["forces"], hyper["latent_hidden"], rng)
+    parameters = random_parameters(hyper["width"], hyper["layers"], hyper["hidden"], hyper["forces"], hyper["latent_hidden"],
+                                   hyper.get("latent_per_layer", False), rng)
     count = hyper["width"] // hyper["heads"] // 6
     frequencies = 2 * np.pi / np.geomspace(1.3, 21.0, count) if count > 1 else np.array([2.1])
     energies = [-0.5, -1.0, -2.0]  # small: what is compared are differences
@@ -311,6 +325,9 @@ def main():
     local = {"width": 12, "layers": 2, "hidden": 10, "cutoff": 2.6, "logit_bound": 2.0}
     write_fixture(folder, "local", 6, ["plain", "pooled"], **local, heads=1, forces="gradient", latent_hidden=7)
     write_fixture(folder, "local_direct", 7, ["plain"], **local, heads=2, forces="direct", latent_hidden=0)
+    every = {"heads": 1, "forces": "gradient", "latent_hidden": 5, "latent_per_layer": True}
+    write_fixture(folder, "per_layer", 8, ["per_layer"], width=6, layers=3, hidden=7, **every)
+    write_fixture(folder, "local_per_layer", 9, ["per_layer"], **{**local, "width": 6}, **every)
     framed = {"width": 12, "layers": 1, "heads": 2, "hidden": 9, "latent_hidden": 0}
     write_fixture(folder, "frames_so3", 3, ["plain"], **framed, forces="gradient", frames="so3")
     write_fixture(folder, "frames_o3_direct", 4, ["plain"], **framed, forces="direct", frames="o3")

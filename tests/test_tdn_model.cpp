@@ -62,10 +62,27 @@ TEST(CreateTdn, RefusesWhatItDoesNotKnow) {
   nlohmann::json config = small_config();
   config["coupling"] = "cp";
   config["parity"] = false;
-  EXPECT_EQ(
-      error_of(config),
-      "model: 'coupling' cp needs the factors of an imported model: a fresh one has the exact tensor, which costs "
-      "less");
+  EXPECT_EQ(error_of(config),
+            "model: 'coupling' cp and 'cp_rank', the rank of the decomposed tensor (the authors have 7 for 'l_max' 1), "
+            "go together: set both or none");
+}
+
+/// Rank 8 is the tensor of all paths with l <= 1, so rotations change nothing; the authors' rank 7 is not.
+TEST(CreateTdn, DecomposesTheTensorWhereAsked) {
+  nlohmann::json config = small_config("gradient");
+  config["coupling"] = "cp";
+  config["parity"] = false;
+  for (const int rank : {7, 8}) {
+    config["cp_rank"] = rank;
+    const ModelRecord record = fresh(config);
+    EXPECT_EQ(record.tables.at("cp.a").shape, (std::vector<int>{4, rank}));
+    const auto potential = make_potential(record, Precision::double_precision);
+    const CheckResult rotation = check_rotation(checked(*potential, Precision::double_precision), molecules());
+    if (rank == 8)
+      EXPECT_LE(rotation.value, rotation.bound);
+    else
+      EXPECT_GT(rotation.value, 1e3 * rotation.bound);
+  }
 }
 
 // ---- physics ----------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ TEST(Views, SecondViewIsTheFirstTurned) {
 
 // ---- the latent loss -----------------------------------------------------------------------------------------------
 
-ModelRecord small_model(const char* forces, int latent_hidden = 7) {
+ModelRecord small_model(const char* forces, int latent_hidden = 7, bool per_layer = false) {
   const DataStatistics statistics{{1, 8}, {-13.6, -432.1}, 0, 1.2, {0}, {1}};
   return create_model({{"architecture", "transip"},
                        {"width", 12},
@@ -134,6 +134,7 @@ ModelRecord small_model(const char* forces, int latent_hidden = 7) {
                        {"hidden", 9},
                        {"forces", forces},
                        {"latent_hidden", latent_hidden},
+                       {"latent_per_layer", per_layer},
                        {"wavelengths", {1.5, 9.0}}},
                       statistics, 4);
 }
@@ -141,15 +142,17 @@ ModelRecord small_model(const char* forces, int latent_hidden = 7) {
 /// Every parameter, by finite differences of the whole loss: energies, forces and features of both views.
 TEST(LatentLoss, GradientByTheParametersIsExact) {
   for (const char* forces : {"gradient", "direct"}) {
-    for (const bool per_atom : {false, true}) {
+    for (const LatentKind kind : {LatentKind::pooled, LatentKind::per_atom, LatentKind::per_layer}) {
       for (const bool both : {true, false}) {
-        SCOPED_TRACE(fmt::format("{} forces, per atom {}, losses on both views {}", forces, per_atom, both));
-        ModelRecord record = small_model(forces);
+        SCOPED_TRACE(fmt::format("{} forces, kind {}, losses on both views {}", forces, static_cast<int>(kind), both));
+        const bool per_layer = kind == LatentKind::per_layer;
+        ModelRecord record = small_model(forces, 7, per_layer);
         SplitMix random(2);
-        for (double& x : record.parameters["latent.1.bias"]) x = 0.3 * random.normal();
+        for (const char* bias : {"layer.0.latent.1.bias", "layer.1.latent.1.bias"})
+          for (double& x : record.parameters[per_layer ? bias : "latent.1.bias"]) x = 0.3 * random.normal();
         EquivarianceConfig config;
         config.latent_weight = 0.8;
-        config.per_atom = per_atom;
+        config.latent = kind;
         config.loss_on_both_views = both;
         LossConfig loss_config;
         loss_config.energy = 3, loss_config.forces = 40;
@@ -189,6 +192,15 @@ TEST(LatentLoss, NeedsItsNetwork) {
       message_of([&] { LossPass(*potential, {}, config, record.parameters); }),
       "equivariance.latent_weight: the model has no network for the latent loss: set model.latent_hidden, the width of "
       "its hidden layer (architecture transip)");
+  // One network where every layer wants its own, or the other way round.
+  for (const bool per_layer : {false, true}) {
+    const ModelRecord other = small_model("gradient", 7, per_layer);
+    config.latent = per_layer ? LatentKind::pooled : LatentKind::per_layer;
+    EXPECT_EQ(
+        message_of([&] { LossPass(*potential, {}, config, other.parameters); }),
+        "equivariance.latent: per_layer and model.latent_per_layer: true, a network for every layer, go together: "
+        "set both or none");
+  }
 }
 
 // ---- whole runs ----------------------------------------------------------------------------------------------------

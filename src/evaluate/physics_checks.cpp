@@ -11,6 +11,7 @@
 #include "core/random.hpp"
 #include "evaluate/prediction.hpp"
 #include "evaluate/worst_violation.hpp"
+#include "models/framed.hpp"
 
 namespace isotrope {
 
@@ -49,12 +50,14 @@ Structure put_into_cell(const Structure& s) {
 
 CheckedPotential checked(const Potential& potential, Precision precision) {
   auto predict = std::make_shared<Predictor>(potential);
-  return {potential.info(), precision, [predict](const Structure& structure) {
+  return {potential.info(), precision,
+          [predict](const Structure& structure) {
             const Prediction& p = (*predict)(structure);
             const auto& atoms = predict->result().atom_energy;
             const Mat3 stress = p.stress.empty() ? Mat3{} : p.stress[0];
             return Observables{std::accumulate(atoms.begin(), atoms.end(), 0.0), p.forces, stress};
-          }};
+          },
+          gap_switch_of(potential)};
 }
 
 CheckResult check_forces(const CheckedPotential& potential, Structures structures, int components) {
@@ -107,11 +110,16 @@ CheckResult check_stress(const CheckedPotential& potential, Structures structure
 
 std::vector<CheckResult> check_physics(const CheckedPotential& potential, Structures structures,
                                        bool isolated_claimed) {
-  return {check_forces(potential, structures),      check_stress(potential, structures),
-          check_rotation(potential, structures),    check_reflection(potential, structures),
-          check_permutation(potential, structures), check_translation(potential, structures),
-          check_extensivity(potential, structures), check_net_force(potential, structures),
-          check_cutoff(potential, structures),      check_isolated_atoms(potential, structures, isolated_claimed)};
+  std::vector<CheckResult> results{
+      check_forces(potential, structures),      check_stress(potential, structures),
+      check_rotation(potential, structures),    check_reflection(potential, structures),
+      check_permutation(potential, structures), check_translation(potential, structures),
+      check_extensivity(potential, structures), check_net_force(potential, structures),
+      check_cutoff(potential, structures),      check_isolated_atoms(potential, structures, isolated_claimed)};
+  const bool fading = std::any_of(structures.begin(), structures.end(),
+                                  [&](const NamedStructure& s) { return frames_fade(potential, s.structure); });
+  if (fading) results.push_back(check_fading_frames(potential, structures));
+  return results;
 }
 
 }  // namespace isotrope

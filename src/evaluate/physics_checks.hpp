@@ -25,6 +25,7 @@ struct CheckedPotential {
   PotentialInfo info;
   Precision precision = Precision::double_precision;
   std::function<Observables(const Structure&)> evaluate;
+  double frame_gap = 0;  ///< of structures with a smaller one the model claims no rotation, reflection or torque
 };
 /// The potential must outlive it.
 CheckedPotential checked(const Potential& potential, Precision precision);
@@ -53,9 +54,11 @@ CheckResult check_forces(const CheckedPotential& potential, Structures structure
 /// directions is put into a triclinic cell just larger than itself. Nothing to measure for direct forces.
 CheckResult check_stress(const CheckedPotential& potential, Structures structures);
 /// Energy per atom, forces and stress after a rotation, after a reflection: a note where the model does not claim that
-/// symmetry.
+/// symmetry. Structures whose frames fade are left to check_fading_frames.
 CheckResult check_rotation(const CheckedPotential& potential, Structures structures);
 CheckResult check_reflection(const CheckedPotential& potential, Structures structures);
+/// What a rotation does to structures whose frames fade (geometry/frames.hpp), which is no violation: a note.
+CheckResult check_fading_frames(const CheckedPotential& potential, Structures structures);
 /// Energy per atom and forces after renumbering the atoms.
 CheckResult check_permutation(const CheckedPotential& potential, Structures structures);
 /// Energy per atom and forces after a shift, in cells also of single atoms by lattice vectors.
@@ -77,7 +80,7 @@ CheckResult check_isolated_atoms(const CheckedPotential& potential, Structures s
 /// Forces of a potential with tables of its radial functions (Potential::tabulate_radial) against its exact ones.
 CheckResult check_tables(const CheckedPotential& exact, const CheckedPotential& tabulated, Structures structures);
 
-/// All but the tables, in this order.
+/// All but the tables, in this order; fading frames only where there are some, at the end.
 std::vector<CheckResult> check_physics(const CheckedPotential& potential, Structures structures, bool isolated_claimed);
 
 }  // namespace isotrope

@@ -53,6 +53,13 @@ void compare(const Tolerance& tolerance, const Image& image, const Observables& 
               name + ", stress times volume");
 }
 
+std::vector<NamedStructure> with_fading_frames(const CheckedPotential& potential, Structures structures, bool fading) {
+  std::vector<NamedStructure> chosen;
+  std::copy_if(structures.begin(), structures.end(), std::back_inserter(chosen),
+               [&](const NamedStructure& s) { return frames_fade(potential, s.structure) == fading; });
+  return chosen;
+}
+
 CheckResult check_operation(const char* check, const CheckedPotential& potential, Structures structures,
                             const Operation& operation, bool claimed = true) {
   const Tolerance tolerance = Tolerance::of(potential.precision);
@@ -129,7 +136,7 @@ Vec3 centroid(const Structure& s) {
 CheckResult check_rotation(const CheckedPotential& potential, Structures structures) {
   const Mat3 rotation = random_rotation(4);
   return check_operation(
-      "rotation", potential, structures,
+      "rotation", potential, with_fading_frames(potential, structures, false),
       [&](const Structure& s, const Observables& o) { return rotated(s, o, rotation); },
       potential.info.symmetry != Symmetry::none);
 }
@@ -138,9 +145,16 @@ CheckResult check_reflection(const CheckedPotential& potential, Structures struc
   Mat3 improper = random_rotation(5);
   for (Vec3& row : improper) row = -1.0 * row;
   return check_operation(
-      "reflection", potential, structures,
+      "reflection", potential, with_fading_frames(potential, structures, false),
       [&](const Structure& s, const Observables& o) { return rotated(s, o, improper); },
       potential.info.symmetry == Symmetry::o3);
+}
+
+CheckResult check_fading_frames(const CheckedPotential& potential, Structures structures) {
+  const Mat3 rotation = random_rotation(4);
+  return check_operation(
+      "fading frames", potential, with_fading_frames(potential, structures, true),
+      [&](const Structure& s, const Observables& o) { return rotated(s, o, rotation); }, false);
 }
 
 CheckResult check_permutation(const CheckedPotential& potential, Structures structures) {
@@ -179,7 +193,8 @@ CheckResult check_net_force(const CheckedPotential& potential, Structures struct
       radius = std::max(radius, length(arm));
     }
     worst.add(length(force) / atoms, bound, "eV/Å", name + ", net force per atom");
-    if (molecule(structure) && potential.info.symmetry != Symmetry::none)
+    const bool invariant = potential.info.symmetry != Symmetry::none && !frames_fade(potential, structure);
+    if (molecule(structure) && invariant)
       worst.add(length(torque) / atoms, bound * radius, "eV", name + ", net torque per atom");
   }
   return worst.result("net force", potential.info.forces == Forces::gradient);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "evaluate/physics_checks.hpp"
+#include "geometry/frames.hpp"
 
 namespace isotrope::physics {
 
@@ -63,6 +64,11 @@ class WorstViolation {
 /// Stress comes from the derivatives by the edges.
 inline bool has_stress(const PotentialInfo& info) {
   return info.forces == Forces::gradient && info.cutoff > 0;
+}
+
+/// Whether the model gives up its invariance for a structure, whose principal axes are nearly degenerate.
+inline bool frames_fade(const CheckedPotential& potential, const Structure& structure) {
+  return structure.size() > 2 && smallest_frame_gap(structure) < potential.frame_gap;
 }
 
 inline double length(const Vec3& a) {

@@ -87,6 +87,15 @@ double MolecularAxes::smallest_gap() const {
   return std::min(lambda_[0] - lambda_[1], pair_ ? lambda_[0] : lambda_[1] - lambda_[2]) / lambda_[0];
 }
 
+double smallest_frame_gap(const Structure& structure) {
+  Vec3 mean{};
+  for (const Vec3& r : structure.positions) mean = mean + (1.0 / structure.size()) * r;
+  Mat3 covariance{};
+  for (const Vec3& r : structure.positions) add_symmetric(covariance, r - mean, r - mean);
+  constexpr double any_switch = 1;
+  return MolecularAxes(covariance, structure.size(), any_switch).smallest_gap();
+}
+
 template <class F>
 void MolecularAxes::for_pairs(const F& f) const {
   if (weight_ == 0) return;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/vec3.hpp"
+#include "geometry/structure.hpp"
 
 /// Frames of a molecule (Puny et al., ICLR 2022): turns into its principal axes. With x_i the positions less their
 /// mean,
@@ -53,6 +54,9 @@ class MolecularAxes {
   double weight_ = 0;
   Vec3 weight_slope_{};  ///< dw / d(lambda)
 };
+
+/// The smaller of g_12 and g_23 of a structure; of two atoms 1.
+double smallest_frame_gap(const Structure& structure);
 
 /// m += (x y^T + y x^T) / 2.
 void add_symmetric(Mat3& m, const Vec3& x, const Vec3& y);

@@ -53,6 +53,7 @@ class Framed final : public Potential {
     info_.exchange_width = std::max(info_.exchange_width, numbers_of_adjoint);
   }
 
+  double gap_switch() const { return gap_switch_; }
   const PotentialInfo& info() const override { return info_; }
   std::unique_ptr<Workspace> make_workspace() const override {
     auto scratch = std::make_unique<FramedWorkspace>();
@@ -230,6 +231,11 @@ class Framed final : public Potential {
 
 std::unique_ptr<Potential> average_over_frames(std::unique_ptr<Potential> inner, FrameGroup group, double gap_switch) {
   return std::make_unique<Framed>(std::move(inner), group, gap_switch);
+}
+
+double gap_switch_of(const Potential& potential) {
+  const auto* framed = dynamic_cast<const Framed*>(&potential);
+  return framed ? framed->gap_switch() : 0;
 }
 
 }  // namespace isotrope

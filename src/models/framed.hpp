@@ -12,4 +12,7 @@ namespace isotrope {
 /// direct forces turn with them. The inner potential sees one frame of all structures at a time.
 std::unique_ptr<Potential> average_over_frames(std::unique_ptr<Potential> inner, FrameGroup group, double gap_switch);
 
+/// The gap below which such a potential is not invariant; 0 for any other.
+double gap_switch_of(const Potential& potential);
+
 }  // namespace isotrope

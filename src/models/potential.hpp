@@ -54,7 +54,7 @@ struct Result {
   /// [owned] dE/dr_i, eV/Å, of a model without a cutoff, in place of dE_dr; 0 for species -1; empty: not given.
   std::vector<Vec3> position_gradient;
   bool want_latent = false;    ///< set by the caller
-  std::vector<double> latent;  ///< [owned][latent_width] features of the atoms after the last layer, where wanted
+  std::vector<double> latent;  ///< [owned][latent_width] features after the last layer, or after all, where wanted
 };
 
 /// Derivatives of a scalar loss by the outputs of evaluate(), handed to the second pass (docs/theory.md, "forces in the

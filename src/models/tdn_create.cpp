@@ -2,9 +2,11 @@
 #include <cmath>
 
 #include "core/random.hpp"
+#include "layers/edge_product.hpp"
 #include "models/strict_json.hpp"
 #include "models/tdn.hpp"
 #include "models/tdn_shape.hpp"
+#include "so3/cp_product.hpp"
 
 namespace isotrope {
 namespace {
@@ -73,13 +75,29 @@ class Draw {
   int last_inputs_ = 1;
 };
 
+/// Factors of our own search: the authors' way, for comparison. The exact tensor costs less and is invariant.
+void add_factors(const StrictJson& config, const TdnShape& shape, ModelRecord& record) {
+  require(
+      shape.cp_coupling == config.contains("cp_rank"),
+      "model: 'coupling' cp and 'cp_rank', the rank of the decomposed tensor (the authors have 7 for 'l_max' 1), go "
+      "together: set both or none");
+  if (!shape.cp_coupling) return;
+  const int d = shape.components(), rank = config.integer("cp_rank", 1, 256);
+  CpSearch search;
+  search.starts = 2;
+  const CpFactors factors = decompose(all_path_tensor(shape.l_max, false), d, d, d, rank, search);
+  record.tables["cp.a"] = {{d, rank}, factors.first};
+  record.tables["cp.b"] = {{d, rank}, factors.second};
+  record.tables["cp.c"] = {{d, rank}, factors.out};
+}
+
 }  // namespace
 
 ModelRecord create_tdn(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
   const StrictJson checked(config, "model",
                            {"architecture", "cutoff", "channels", "l_max", "layers", "heads", "num_gaussians",
-                            "radial_mlp", "coupling", "parity", "cutoff_power", "logit_bound", "isolated_zero", "scale",
-                            "force_scale", "forces", "attention_dropout"});
+                            "radial_mlp", "coupling", "cp_rank", "parity", "cutoff_power", "logit_bound",
+                            "isolated_zero", "scale", "force_scale", "forces", "attention_dropout"});
   require(!checked.contains("attention_dropout") || checked.at("attention_dropout") == 0,
           "model: 'attention_dropout' must be 0, found {}: this trainer drops no attention weights",
           checked.contains("attention_dropout") ? checked.at("attention_dropout").dump() : "");
@@ -92,9 +110,7 @@ ModelRecord create_tdn(const nlohmann::json& config, const DataStatistics& stati
   record.hyperparameters = hyperparameters(checked, statistics);
   const TdnShape shape =
       TdnShape::from(record.hyperparameters, static_cast<int>(record.elements.size()), record.cutoff);
-  require(!shape.cp_coupling,
-          "model: 'coupling' cp needs the factors of an imported model: a fresh one has the exact tensor, which costs "
-          "less");
+  add_factors(checked, shape, record);
   record.parameters = declare_parameters(shape);
   Draw(record.parameters, shape, seed).all();
   return record;

@@ -42,6 +42,7 @@ nlohmann::json hyperparameters(const StrictJson& config, const DataStatistics& s
                           {"forces", value("forces", "gradient")},
                           {"latent_hidden", value("latent_hidden", 0)},
                           {"scale", statistics.force_rms}};
+  if (config.contains("latent_per_layer")) found["latent_per_layer"] = config.at("latent_per_layer");
   if (local) {
     found["logit_bound"] = value("logit_bound", 5.0);
   } else {
@@ -76,8 +77,9 @@ void draw_parameters(Parameters& parameters, std::uint64_t seed) {
 }  // namespace
 
 ModelRecord create_transip(const nlohmann::json& config, const DataStatistics& statistics, std::uint64_t seed) {
-  std::vector<std::string> known{"architecture", "size",   "width",         "layers", "heads",
-                                 "hidden",       "forces", "latent_hidden", "cutoff", "wavelengths"};
+  std::vector<std::string> known{"architecture", "size",   "width",         "layers",           "heads",
+                                 "hidden",       "forces", "latent_hidden", "latent_per_layer", "cutoff",
+                                 "wavelengths"};
   const bool local = config.contains("cutoff");
   const std::vector<std::string> of_variant =
       local ? std::vector<std::string>{"logit_bound"} : std::vector<std::string>{"frames", "frame_gap"};

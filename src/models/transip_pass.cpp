@@ -96,6 +96,8 @@ void TransipPass<A>::backward() {
     for_each("isotrope::transip_latent_seed", size, Add<T>{arrays_.g_latent.data(), arrays_.g_y.data()});
   norm_backward(c_.plan->norm, arrays_.x);
   for (int t = c_.shape->layers - 1; t >= 0; --t) {
+    if (purpose_.latent && t < static_cast<int>(arrays_.g_latent_between.size()))
+      for_each("isotrope::transip_latent_seed", size, Add<T>{arrays_.g_latent_between[t].data(), arrays_.g.data()});
     transform_backward(t);
     attend_backward(t);
   }

@@ -27,6 +27,8 @@ struct TransipArrays {
   Buffer<T> g, g_y, g_q, g_kv, g_hidden;
   bool values_there = false;  ///< of duals: whether a plain pass left the values of what linear layers make
   Buffer<T> g_latent;         ///< [token][row][pad] seed of the adjoint of y, where asked for
+  /// [layers - 1] the same of what comes out of the layers but the last; empty: the latent loss does not see them.
+  std::vector<Buffer<T>> g_latent_between;
 };
 
 /// One pass of TransIP over a batch: forward and its adjoint, written once for plain numbers (energies and dE/dx, or
@@ -40,10 +42,11 @@ class TransipPass {
     const TransipWeights* plan;
     const T* weights;  ///< prepared
   };
-  /// What the adjoint starts from: seeds lie in energy.g_out and, where wanted, in force.g_out and g_latent.
+  /// What the adjoint starts from: seeds lie in energy.g_out and, where wanted, in force.g_out, g_latent and
+  /// g_latent_between.
   struct Purpose {
     bool forces = false;  ///< direct forces are computed
-    bool latent = false;  ///< g_latent is read
+    bool latent = false;  ///< g_latent and g_latent_between are read
   };
   TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing, TransipArrays<A>& arrays,
               T* weight_gradient);

@@ -55,7 +55,7 @@ class TransipPotential : public Potential {
     info_.direct_forces = shape.forces == Forces::direct;
     info_.charges = shape.charges;
     info_.multiplicities = shape.multiplicities;
-    info_.latent_width = shape.width;
+    info_.latent_width = shape.latent_layers() * shape.width;
     info_.message_passing_layers = shape.layers;
     info_.exchange_width = token_exchange_width<T>(2 * plan_.heads.width());
     prepare(record.parameters.values());
@@ -125,13 +125,17 @@ class TransipPotential : public Potential {
           [&](T* rows) { finish(rows, 3 * A::rows); });
     }
     if (!tangent.latent.empty()) {
-      fill_atom_rows(
-          arrays.g_latent, atom, static_cast<long>(plan_.pad) * A::rows,
-          [&](T* row, int i) {
-            const double* of_atom = tangent.latent.data() + static_cast<std::size_t>(i) * shape_.width;
-            for (int k = 0; k < shape_.width; ++k) put(row, plan_.pad, k, of_atom[k]);
-          },
-          [](T*) {});
+      const int between = shape_.latent_layers() - 1;
+      arrays.g_latent_between.resize(between);
+      for (int t = 0; t <= between; ++t) {
+        fill_atom_rows(
+            t == between ? arrays.g_latent : arrays.g_latent_between[t], atom, static_cast<long>(plan_.pad) * A::rows,
+            [&](T* row, int i) {
+              const double* of_atom = tangent.latent.data() + latent_at(i, t);
+              for (int k = 0; k < shape_.width; ++k) put(row, plan_.pad, k, of_atom[k]);
+            },
+            [](T*) {});
+      }
     }
   }
 
@@ -139,10 +143,19 @@ class TransipPotential : public Potential {
                       Result& result) const {
     result.latent.clear();
     if (!result.want_latent) return;
-    result.latent.assign(static_cast<std::size_t>(owned) * shape_.width, 0);
-    for_atom_rows(arrays.y, atom, plan_.pad, [&](const T* row, long t) {
-      std::copy_n(row, shape_.width, result.latent.begin() + static_cast<std::ptrdiff_t>(atom[t]) * shape_.width);
-    });
+    result.latent.assign(static_cast<std::size_t>(owned) * info_.latent_width, 0);
+    const int between = shape_.latent_layers() - 1;
+    for (int layer = 0; layer <= between; ++layer) {
+      for_atom_rows(layer == between ? arrays.y : arrays.layers[layer + 1].x, atom, plan_.pad,
+                    [&](const T* row, long t) {
+                      std::copy_n(row, shape_.width, result.latent.begin() + latent_at(atom[t], layer));
+                    });
+    }
+  }
+
+  /// Where the features of an atom after a layer begin, of those that the latent loss sees.
+  std::ptrdiff_t latent_at(int atom, int layer) const {
+    return static_cast<std::ptrdiff_t>(atom) * info_.latent_width + static_cast<std::ptrdiff_t>(layer) * shape_.width;
   }
 
   TransipShape shape_;

@@ -51,8 +51,8 @@ void read_reach(const StrictJson& json, double cutoff, TransipShape& s) {
 }
 
 std::vector<std::string> known_keys(double cutoff) {
-  std::vector<std::string> known{"width",          "layers", "heads",         "hidden", "charges",
-                                 "multiplicities", "forces", "latent_hidden", "scale"};
+  std::vector<std::string> known{"width",          "layers", "heads",         "hidden",           "charges",
+                                 "multiplicities", "forces", "latent_hidden", "latent_per_layer", "scale"};
   if (cutoff > 0) {
     known.push_back("logit_bound");
   } else {
@@ -80,6 +80,12 @@ TransipShape TransipShape::from(const nlohmann::json& hyperparameters, int speci
   s.multiplicities = ascending(json, "multiplicities");
   s.forces = forces_named(json);
   s.latent_hidden = json.integer("latent_hidden", 0, 16384);
+  s.latent_per_layer = json.get<bool>("latent_per_layer", false);
+  require(
+      s.latent_hidden > 0 || !s.latent_per_layer,
+      "{}: 'latent_per_layer' asks for networks for the latent loss: set 'latent_hidden', the width of their hidden "
+      "layer",
+      json.where());
   s.scale = json.get<double>("scale");
   read_reach(json, cutoff, s);
   s.species = species;
@@ -108,11 +114,12 @@ Parameters declare_parameters(const TransipShape& s) {
     p.add("force.0", {d, d});
     p.add("force.1", {d, 3});
   }
-  if (s.latent_hidden > 0) {
-    p.add("latent.0", {d + 9, s.latent_hidden});
-    p.add("latent.0.bias", {s.latent_hidden});
-    p.add("latent.1", {s.latent_hidden, d});
-    p.add("latent.1.bias", {d});
+  for (int t = 0; t < s.latent_layers() && s.latent_hidden > 0; ++t) {
+    const std::string latent = s.latent_per_layer ? fmt::format("layer.{}.latent.", t) : "latent.";
+    p.add(latent + "0", {d + 9, s.latent_hidden});
+    p.add(latent + "0.bias", {s.latent_hidden});
+    p.add(latent + "1", {s.latent_hidden, d});
+    p.add(latent + "1.bias", {d});
   }
   return p;
 }

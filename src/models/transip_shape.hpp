@@ -21,6 +21,7 @@ struct TransipShape {
   std::vector<int> charges, multiplicities;  ///< that there is an embedding for
   Forces forces = Forces::gradient;
   int latent_hidden = 0;             ///< of the network T of latent equivariance; 0: none
+  bool latent_per_layer = false;     ///< a network T for every layer; latent features of every layer are given
   double scale = 1;                  ///< eV, and eV/Å of direct forces
   double cutoff = 0;                 ///< Å, of the local variant; 0: every atom sees every other
   double logit_bound = 0;            ///< of the local variant
@@ -31,6 +32,7 @@ struct TransipShape {
   /// Throws naming the key that is missing, unknown or out of range.
   static TransipShape from(const nlohmann::json& hyperparameters, int species, double cutoff);
 
+  int latent_layers() const { return latent_per_layer ? layers : 1; }
   int embeddings() const { return species + static_cast<int>(charges.size() + multiplicities.size()); }
 };
 

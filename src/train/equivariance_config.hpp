@@ -6,11 +6,14 @@ namespace isotrope {
 
 class YamlSection;
 
+/// What the latent loss compares: means over the atoms, the features of each atom, or means after every layer.
+enum class LatentKind { pooled, per_atom, per_layer };
+
 /// Section `equivariance` of a training file: how a model that is not equivariant by construction learns to be.
 struct EquivarianceConfig {
-  bool augmentation = false;        ///< every structure is turned at random each step (TransAug)
-  double latent_weight = 0;         ///< of the latent loss; 0: none
-  bool per_atom = false;            ///< features of atoms instead of their mean
+  bool augmentation = false;  ///< every structure is turned at random each step (TransAug)
+  double latent_weight = 0;   ///< of the latent loss; 0: none
+  LatentKind latent = LatentKind::pooled;
   bool normalise = true;            ///< features are divided by their root mean square
   bool both_branches = true;        ///< gradients flow through the features of the turned structure too
   bool rotation_per_batch = false;  ///< one rotation for all structures of a step

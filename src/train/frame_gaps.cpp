@@ -14,14 +14,6 @@ namespace {
 
 constexpr std::array<double, 8> lower{0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5};
 
-double smallest_gap(const Structure& s, double gap_switch) {
-  Vec3 mean{};
-  for (const Vec3& r : s.positions) mean = mean + (1.0 / s.size()) * r;
-  Mat3 covariance{};
-  for (const Vec3& r : s.positions) add_symmetric(covariance, r - mean, r - mean);
-  return MolecularAxes(covariance, s.size(), gap_switch).smallest_gap();
-}
-
 }  // namespace
 
 std::string frame_gap_histogram(const SampleSet& set, double gap_switch, const LoaderOptions& options,
@@ -30,7 +22,7 @@ std::string frame_gap_histogram(const SampleSet& set, double gap_switch, const L
   const auto plan = std::make_shared<const EpochPlan>(planner.blocks_of(communicator.rank(), communicator.ranks()));
   SampleStream stream(set, planner, {0, 1, options.workers}, [&](const std::vector<int>&, std::vector<Sample> samples) {
     std::vector<double> gaps;
-    for (const Sample& sample : samples) gaps.push_back(smallest_gap(sample.structure, gap_switch));
+    for (const Sample& sample : samples) gaps.push_back(smallest_frame_gap(sample.structure));
     return std::any(gaps);
   });
   stream.append(plan);

@@ -20,25 +20,49 @@ double LatentLoss::Layer::scale() const {
   return 1 / std::sqrt(static_cast<double>(in));
 }
 
-LatentLoss::LatentLoss(const EquivarianceConfig& config, const Parameters& names, int width)
-    : config_(config), width_(width) {
+LatentLoss::LatentLoss(const EquivarianceConfig& config, const Parameters& names) : config_(config) {
+  const auto of_layer = [](std::size_t t) { return fmt::format("layer.{}.latent.", t); };
+  const bool one = names.contains("latent.0"), many = names.contains(of_layer(0) + "0");
   require(
-      names.contains("latent.0"),
+      one || many,
       "equivariance.latent_weight: the model has no network for the latent loss: set model.latent_hidden, the width "
       "of its hidden layer (architecture transip)");
+  require(
+      many == (config.latent == LatentKind::per_layer),
+      "equivariance.latent: per_layer and model.latent_per_layer: true, a network for every layer, go together: set "
+      "both or none");
+  if (one) add_network(names, "latent.");
+  while (many && names.contains(of_layer(networks_.size()) + "0")) add_network(names, of_layer(networks_.size()));
+}
+
+void LatentLoss::add_network(const Parameters& names, const std::string& prefix) {
+  Network& network = networks_.emplace_back();
   for (int k = 0; k < 2; ++k) {
-    const Parameters::Entry& weight = names.entry(fmt::format("latent.{}", k));
-    layers_[k] = {weight.offset, names.entry(fmt::format("latent.{}.bias", k)).offset, weight.shape[0],
+    const Parameters::Entry& weight = names.entry(fmt::format("{}{}", prefix, k));
+    network[k] = {weight.offset, names.entry(fmt::format("{}{}.bias", prefix, k)).offset, weight.shape[0],
                   weight.shape[1]};
   }
+  width_ = network[1].out;
 }
 
 double LatentLoss::add_gradient(const Views& views, double count, std::span<const double> latent,
                                 std::span<const double> parameters, std::span<double> gradient,
                                 std::vector<double>& g_latent) {
-  gather(views, latent);
-  forward(parameters);
-  const double factor = config_.latent_weight / (count * width_);
+  const int layers = static_cast<int>(networks_.size());
+  g_latent.assign(place(views.batch.graph.owned, 0), 0.0);
+  double loss = 0;
+  for (int t = 0; t < layers; ++t) {
+    gather(views, latent, t);
+    forward(networks_[t], parameters);
+    loss += difference(config_.latent_weight / (count * width_ * layers));
+    backward(networks_[t], parameters, gradient);
+    scatter(t, g_latent);
+  }
+  return loss;
+}
+
+/// The loss of one network, with `factor` before each square, and the adjoints of its output and of f(R x).
+double LatentLoss::difference(double factor) {
   const std::size_t half = static_cast<std::size_t>(rows_) * width_;
   g_f_.assign(2 * half, 0.0);
   g_out_.resize(half);
@@ -49,15 +73,13 @@ double LatentLoss::add_gradient(const Views& views, double count, std::span<cons
     g_out_[k] = 2 * factor * difference;
     if (config_.both_branches) g_f_[half + k] = -g_out_[k];
   }
-  backward(parameters, gradient);
-  scatter(views, g_latent);
   return loss;
 }
 
-/// Features of structures or atoms, divided by their root mean square.
-void LatentLoss::gather(const Views& views, std::span<const double> latent) {
+/// Features of structures or atoms after a layer, divided by their root mean square.
+void LatentLoss::gather(const Views& views, std::span<const double> latent, int layer) {
   first_ = views.batch.labels.first_atom;
-  if (config_.per_atom) {
+  if (config_.latent == LatentKind::per_atom) {
     first_.resize(views.batch.graph.owned + 1);
     std::iota(first_.begin(), first_.end(), 0);
   }
@@ -68,8 +90,7 @@ void LatentLoss::gather(const Views& views, std::span<const double> latent) {
   for (int row = 0; row < all; ++row) {
     double* f = f_.data() + static_cast<std::size_t>(row) * width_;
     for (int i = first_[row]; i < first_[row + 1]; ++i) {
-      for (int c = 0; c < width_; ++c)
-        f[c] += latent[static_cast<std::size_t>(i) * width_ + c] / (first_[row + 1] - first_[row]);
+      for (int c = 0; c < width_; ++c) f[c] += latent[place(i, layer) + c] / (first_[row + 1] - first_[row]);
     }
     if (!config_.normalise) continue;
     constexpr double smallest = 1e-12;
@@ -86,10 +107,10 @@ void LatentLoss::gather(const Views& views, std::span<const double> latent) {
 }
 
 /// T: y = silu(x W0 + b0) W1 + b1, weights divided by the roots of their numbers of rows.
-void LatentLoss::forward(std::span<const double> parameters) {
+void LatentLoss::forward(const Network& network, std::span<const double> parameters) {
   const std::vector<double>* x = &in_;
   for (int k = 0; k < 2; ++k) {
-    const Layer& layer = layers_[k];
+    const Layer& layer = network[k];
     std::vector<double>& y = k == 0 ? before_ : out_;
     y.resize(static_cast<std::size_t>(rows_) * layer.out);
     for (int row = 0; row < rows_; ++row) {
@@ -105,10 +126,10 @@ void LatentLoss::forward(std::span<const double> parameters) {
 }
 
 /// From the adjoint of what T says to those of its weights and of the features that went in.
-void LatentLoss::backward(std::span<const double> parameters, std::span<double> gradient) {
+void LatentLoss::backward(const Network& network, std::span<const double> parameters, std::span<double> gradient) {
   const std::vector<double>* g = &g_out_;
   for (int k = 1; k >= 0; --k) {
-    const Layer& layer = layers_[k];
+    const Layer& layer = network[k];
     const std::vector<double>& x = k == 0 ? in_ : hidden_;
     std::vector<double>& g_x = k == 0 ? g_in_ : g_hidden_;
     for (int row = 0; row < rows_; ++row) {
@@ -131,15 +152,13 @@ void LatentLoss::backward(std::span<const double> parameters, std::span<double> 
 }
 
 /// The adjoint of the normalisation, handed on to the atoms.
-void LatentLoss::scatter(const Views& views, std::vector<double>& g_latent) const {
-  g_latent.assign(static_cast<std::size_t>(views.batch.graph.owned) * width_, 0.0);
+void LatentLoss::scatter(int layer, std::vector<double>& g_latent) const {
   for (std::size_t row = 0; row + 1 < first_.size(); ++row) {
     const double *f = f_.data() + row * width_, *g = g_f_.data() + row * width_;
     const double along = config_.normalise ? std::inner_product(f, f + width_, g, 0.0) / width_ : 0;
     const double factor = 1 / (norm_[row] * (first_[row + 1] - first_[row]));
     for (int i = first_[row]; i < first_[row + 1]; ++i) {
-      for (int c = 0; c < width_; ++c)
-        g_latent[static_cast<std::size_t>(i) * width_ + c] = factor * (g[c] - f[c] * along);
+      for (int c = 0; c < width_; ++c) g_latent[place(i, layer) + c] = factor * (g[c] - f[c] * along);
     }
   }
 }

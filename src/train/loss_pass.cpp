@@ -23,7 +23,7 @@ LossPass::LossPass(const Potential& potential, const LossConfig& loss, const Equ
                    const Parameters& names)
     : LossPass(potential, loss) {
   equivariance_ = equivariance;
-  if (equivariance.latent_weight > 0) latent_.emplace(equivariance, names, potential.info().latent_width);
+  if (equivariance.latent_weight > 0) latent_.emplace(equivariance, names);
 }
 
 LossTerms LossPass::evaluate(const Batch& batch, const LossCounts& counts) {

@@ -50,7 +50,10 @@ class TransipFixture {
     t.loss.energy = weights[0];
     t.loss.forces = weights[1];
     t.equivariance.latent_weight = weights[2];
-    t.equivariance.per_atom = group.string_attribute("variant") == "per_atom";
+    const std::string variant = group.string_attribute("variant");
+    t.equivariance.latent = variant == "per_layer"  ? LatentKind::per_layer
+                            : variant == "per_atom" ? LatentKind::per_atom
+                                                    : LatentKind::pooled;
     t.equivariance.normalise = group.int_attribute("normalise") != 0;
     t.equivariance.both_branches = group.int_attribute("both_branches") != 0;
     t.value = group.read_scalar<double>("loss");
