@@ -150,6 +150,10 @@ CheckResult isolated(const CheckedPotential& p, Structures s) {
   return check_isolated_atoms(p, s, true);
 }
 
+CheckResult tables(const CheckedPotential& p, Structures s) {
+  return check_tables(with_defect([](const Structure&, Observables&) {}), p, s);
+}
+
 struct Case {
   const char* name;
   Check check;
@@ -222,6 +226,7 @@ const Case cases[] = {
     {"ForceJumpAmongOthers", check_cutoff, force_jump_in_company},
     {"SingleAtomHasEnergy", isolated, shift_single_atoms},
     {"SingleAtomHasForce", isolated, push_single_atoms},
+    {"TablesAreCoarse", tables, scale_forces},
 };
 
 void make_nan(const Structure&, Observables& o) {
