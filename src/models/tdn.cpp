@@ -109,10 +109,11 @@ class Tdn final : public Potential {
     const bool same_pass = tables_.networks.empty() && direct == info_.direct_forces;
     const What left = scratch.evaluated.take(graph, version_);
     const bool forward_is_there = !A::dual && same_pass && left == What::forward && arrays.kept;
-    arrays.values_there = A::dual && same_pass && left == What::values;
     if (!forward_is_there) scratch.graph.build(graph, shape_.species);
     scratch.graph.set_tangent(graph, tangent.dr, tangent.energy);
-    if (!forward_is_there) arrays.most_kept = most_kept_in_training;
+    scratch.plain.most_kept = scratch.dual.most_kept = most_kept_in_training;
+    // The same way every time, so that training resumed is training uninterrupted.
+    arrays.values_there = A::dual && same_pass && !direct && (left == What::values || leave_values(scratch));
     const TdnPurpose purpose{direct, true, false};
     seed_forces<A>(graph, tangent, scratch.graph, arrays);
     NoHalo halo;
@@ -121,7 +122,16 @@ class Tdn final : public Potential {
     if (!forward_is_there) pass.forward();
     pass.backward();
     plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), values_, gradient);
-    scratch.plain.most_kept = scratch.dual.most_kept = most_kept_in_training;
+  }
+
+  /// Makes a plain pass for its values where evaluate() has left none; false where there is no room for them.
+  bool leave_values(TdnWorkspace<T>& scratch) const {
+    NoHalo halo;
+    TdnPass<Plain<T>> pass(constants<Plain<T>>(), {false, true, true}, scratch.graph, halo, scratch.plain, nullptr);
+    if (!pass.leave_values_to(scratch.dual)) return false;
+    pass.forward();
+    pass.backward();
+    return true;
   }
 
   /// dL/dF of direct forces times the scale of the species, as the tangent of the adjoint or as the adjoint itself.

@@ -31,16 +31,8 @@ class WholeTransip final : public TransipPotential<T> {
   void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
     auto& scratch = static_cast<WholeWorkspace<T>&>(workspace);
     build(graph, scratch);
-    using A = Plain<T>;
-    FullMixing<A> mixing(this->mixing(info_.gradient_forces), scratch.graph, halo, scratch.plain_mixing);
-    TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces, false}, mixing, scratch.plain, nullptr);
-    const bool leave = this->leaves_values(scratch.evaluated, graph);
-    if (leave) pass.leave_values_to(scratch.dual);
-    pass.forward();
-    if (info_.gradient_forces) {
-      this->seed_energies(scratch.graph.atom, scratch.plain, [](T*) {});
-      pass.backward();
-    }
+    const bool leave = scratch.evaluated.wanted() && this->can_leave_values(graph);
+    run(halo, scratch, leave);
     scratch.evaluated.leave(leave ? Evaluated::What::values : Evaluated::What::nothing, graph, this->version_);
     collect(graph, scratch, result);
     if (info_.gradient_forces) collect_position_gradient(graph, halo, scratch, result);
@@ -51,11 +43,16 @@ class WholeTransip final : public TransipPotential<T> {
     auto& scratch = static_cast<WholeWorkspace<T>&>(workspace);
     build(graph, scratch);
     const bool values = scratch.evaluated.take(graph, this->version_) == Evaluated::What::values;
-    scratch.dual.values_there = values && tangent.direct_forces.empty();
     // Without a derivative of the energy in the loss, its own adjoint does: no duals.
     if (tangent.position.empty()) {
       add_gradient<Plain<T>>(graph, tangent, scratch, scratch.plain, scratch.plain_mixing, gradient);
     } else {
+      scratch.dual.values_there = this->can_leave_values(graph) && tangent.direct_forces.empty();
+      if (scratch.dual.values_there && !values) {
+        // The same way every time, so that training resumed is training uninterrupted.
+        NoHalo halo;
+        run(halo, scratch, true);
+      }
       scratch.graph.set_tangent(tangent.position);
       add_gradient<WithTangent<T>>(graph, tangent, scratch, scratch.dual, scratch.dual_mixing, gradient);
     }
@@ -65,6 +62,19 @@ class WholeTransip final : public TransipPotential<T> {
   using TransipPotential<T>::info_;
   using TransipPotential<T>::shape_;
   using TransipPotential<T>::plan_;
+
+  /// Energies, direct forces and dE/dx of the batch in `scratch`; `leave`: also for a dual pass over it.
+  void run(Halo& halo, WholeWorkspace<T>& scratch, bool leave) const {
+    using A = Plain<T>;
+    FullMixing<A> mixing(this->mixing(info_.gradient_forces), scratch.graph, halo, scratch.plain_mixing);
+    TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces, false}, mixing, scratch.plain, nullptr);
+    if (leave) pass.leave_values_to(scratch.dual);
+    pass.forward();
+    if (info_.gradient_forces) {
+      this->seed_energies(scratch.graph.atom, scratch.plain, [](T*) {});
+      pass.backward();
+    }
+  }
 
   void build(const Graph& graph, WholeWorkspace<T>& scratch) const {
     for (const double volume : graph.volume)

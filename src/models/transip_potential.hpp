@@ -70,9 +70,9 @@ class TransipPotential : public Potential {
     plan_.plan.template prepare<T>(values, weights_);
     ++version_;
   }
-  /// Whether evaluate() shall leave what the gradient of a loss on its forces can use.
-  bool leaves_values(const Evaluated& evaluated, const Graph& graph) const {
-    return evaluated.wanted() && info_.gradient_forces && !info_.direct_forces && graph.owned == graph.total;
+  /// Whether a plain pass can leave what the gradient of a loss on its forces uses.
+  bool can_leave_values(const Graph& graph) const {
+    return info_.gradient_forces && !info_.direct_forces && graph.owned == graph.total;
   }
 
   using PrefixRows = std::vector<std::array<int, 2>>;
