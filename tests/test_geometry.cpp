@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "geometry/graph.hpp"
 #include "geometry/neighbour_list.hpp"
+#include "support/message_of.hpp"
 #include "support/random_structure.hpp"
 
 namespace isotrope {
@@ -75,12 +76,7 @@ void expect_equal(const NeighbourList& found, const NeighbourList& expected, dou
 }
 
 std::string message_of(const Structure& s, double cutoff = 3) {
-  try {
-    build_neighbour_list(s, cutoff);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of([&] { build_neighbour_list(s, cutoff); });
 }
 
 TEST(NeighbourList, RandomCellsAgreeWithBruteForce) {
@@ -94,7 +90,7 @@ TEST(NeighbourList, RandomCellsAgreeWithBruteForce) {
     const Structure s = random_structure(generator, 1 + trial % 23, cell, periodic);
     const double cutoff = uniform(generator, 1.5, 5);
     const NeighbourList list = build_neighbour_list(s, cutoff);
-    SCOPED_TRACE(testing::Message() << "trial " << trial);
+    SCOPED_TRACE(::testing::Message() << "trial " << trial);
     ASSERT_NO_FATAL_FAILURE(expect_equal(list, brute_force(s, cutoff), 1e-12));
     pairs += list.r.size();
   }
@@ -266,12 +262,7 @@ TEST(Graph, SpeciesOfTheModel) {
 }
 
 std::string symbol_message(const char* symbol) {
-  try {
-    atomic_number(symbol);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of([&] { atomic_number(symbol); });
 }
 
 TEST(Elements, SymbolsAndMasses) {

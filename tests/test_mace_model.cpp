@@ -10,6 +10,7 @@
 #include "models/mace_pass.hpp"
 #include "models/mace_radial.hpp"
 #include "support/layer_checks.hpp"
+#include "support/message_of.hpp"
 #include "support/random_structure.hpp"
 
 namespace isotrope {
@@ -28,12 +29,7 @@ DataStatistics statistics() {
   return {{1, 8}, {-13.5, -430.25}, 9.5, 1.25};
 }
 std::string error_of(const nlohmann::json& config) {
-  try {
-    create_model(config, statistics(), 1);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of([&] { create_model(config, statistics(), 1); });
 }
 std::string error_with(const char* key, const nlohmann::json& value) {
   nlohmann::json config = small_config();
@@ -271,12 +267,7 @@ TEST(MacePass, GradientOfALossOnForcesIsExact) {
 std::string error_of_form(const char* key, const nlohmann::json& value) {
   ModelRecord record = public_form(small_config());
   record.hyperparameters[key] = value;
-  try {
-    make_potential(record, Precision::double_precision);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of([&] { make_potential(record, Precision::double_precision); });
 }
 
 TEST(MaceForms, OptionsHaveTwoValues) {

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "core/error.hpp"
+#include "support/message_of.hpp"
 #include "support/parity_checks.hpp"
 
 namespace isotrope {
@@ -81,12 +81,7 @@ TEST(NequipTables, SignsOfTheFileCount) {
 }
 
 std::string error_of(const ModelRecord& record) {
-  try {
-    make_potential(record, Precision::double_precision);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of([&] { make_potential(record, Precision::double_precision); });
 }
 
 TEST(NequipTables, AreChecked) {

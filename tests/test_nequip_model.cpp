@@ -4,12 +4,12 @@
 
 #include <cmath>
 
-#include "core/error.hpp"
 #include "geometry/forces.hpp"
 #include "layers/radial_tables.hpp"
 #include "models/nequip.hpp"
 #include "models/nequip_pass.hpp"
 #include "support/layer_checks.hpp"
+#include "support/message_of.hpp"
 #include "support/random_structure.hpp"
 
 namespace isotrope {
@@ -29,12 +29,7 @@ DataStatistics statistics() {
   return {{1, 8}, {-13.5, -430.25}, 9.5, 1.25};
 }
 std::string error_of(const nlohmann::json& config) {
-  try {
-    create_model(config, statistics(), 1);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of([&] { create_model(config, statistics(), 1); });
 }
 std::string error_with(const char* key, const nlohmann::json& value) {
   nlohmann::json config = small_config();

@@ -10,6 +10,7 @@
 #include "models/tdn.hpp"
 #include "support/fresh_tdn.hpp"
 #include "support/layer_checks.hpp"
+#include "support/message_of.hpp"
 #include "train/loss_pass.hpp"
 
 namespace isotrope {
@@ -19,12 +20,7 @@ using test::fresh, test::molecules, test::small_config, test::statistics;
 using Verdict = CheckResult::Verdict;
 
 std::string error_of(const nlohmann::json& config) {
-  try {
-    create_model(config, statistics(), 1);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return testing::message_of([&] { create_model(config, statistics(), 1); });
 }
 std::string error_with(const char* key, const nlohmann::json& value) {
   nlohmann::json config = small_config();
@@ -267,12 +263,8 @@ TEST(TdnModel, ClaimsASmoothCutoffWhereNothingIsLeftOfANeighbour) {
 
 TEST(TdnGradient, LossesThatTheModelCannotHaveAreRefused) {
   const auto error = [](const char* forces, const LossConfig& loss) -> std::string {
-    try {
-      LossPass pass(*make_potential(fresh(small_config(forces)), Precision::double_precision), loss);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return testing::message_of(
+        [&] { LossPass pass(*make_potential(fresh(small_config(forces)), Precision::double_precision), loss); });
   };
   EXPECT_EQ(
       error("direct", loss_of(1, 0, 1)),

@@ -5,15 +5,17 @@
 #include <cmath>
 #include <fstream>
 
-#include "core/error.hpp"
 #include "core/log.hpp"
 #include "io/dataset.hpp"
 #include "io/model_file.hpp"
+#include "support/message_of.hpp"
 #include "support/training_fixtures.hpp"
 #include "train/trainer.hpp"
 
 namespace isotrope {
 namespace {
+
+using testing::message_of;
 
 const ModelFactory toy{test::ToyPotential::create, test::ToyPotential::make};
 
@@ -50,15 +52,6 @@ TrainingOutcome run(const TrainConfig& config, bool resume = false, const test::
   RunOptions options;
   options.resume = resume;
   return run(config, options, files);
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::vector<std::string> lines_of(const std::string& path) {

@@ -7,22 +7,14 @@
 #include <numeric>
 #include <set>
 
-#include "core/error.hpp"
+#include "support/message_of.hpp"
 #include "support/training_fixtures.hpp"
 #include "train/statistics.hpp"
 
 namespace isotrope {
 namespace {
 
-template <class Action>
-std::string message_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using testing::message_of;
 
 /// What a run knows before its first step.
 struct Found {

@@ -6,15 +6,16 @@
 #include <array>
 #include <cmath>
 
-#include "core/error.hpp"
 #include "evaluate/orbit.hpp"
 #include "evaluate/physics_checks.hpp"
+#include "support/message_of.hpp"
 #include "support/transip_fixture.hpp"
 #include "train/loss_pass.hpp"
 
 namespace isotrope {
 namespace {
 
+using testing::message_of;
 using testing::TransipFixture;
 
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
@@ -189,16 +190,6 @@ TEST(Transip, ChargeAndMultiplicityMatter) {
   }
   for (std::size_t a = 0; a < energies.size(); ++a)
     for (std::size_t b = 0; b < a; ++b) EXPECT_GT(std::abs(energies[a] - energies[b]), 1e-3);
-}
-
-template <class F>
-std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Transip, RefusesWhatItCannotTake) {

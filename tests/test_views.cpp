@@ -6,16 +6,18 @@
 
 #include <cmath>
 
-#include "core/error.hpp"
 #include "core/log.hpp"
 #include "geometry/forces.hpp"
 #include "support/memory_source.hpp"
+#include "support/message_of.hpp"
 #include "support/training_fixtures.hpp"
 #include "train/loss_pass.hpp"
 #include "train/trainer.hpp"
 
 namespace isotrope {
 namespace {
+
+using testing::message_of;
 
 Batch batch_of(const std::vector<Structure>& structures, double cutoff) {
   Batch batch;
@@ -37,15 +39,6 @@ double largest(const std::vector<Vec3>& a, const std::vector<Vec3>& b) {
     }
   }
   return most;
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // ---- views ---------------------------------------------------------------------------------------------------------
