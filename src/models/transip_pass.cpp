@@ -37,12 +37,6 @@ struct EmbedBackward {
 };
 
 template <class T>
-struct Copy {
-  const T* from;
-  T* to;
-  KOKKOS_FUNCTION void operator()(long i) const { to[i] = from[i]; }
-};
-template <class T>
 struct Add {
   const T* from;
   T* to;
@@ -242,7 +236,7 @@ void TransipPass<A>::copy(const T* from, T* to) {
   if constexpr (A::dual) {
     if (arrays_.values_there) return copy_tangents<T>(tokens_, c_.plan->pad, from, to);
   }
-  for_each("isotrope::transip_copy", tokens_ * c_.plan->pad * A::rows, Copy<T>{from, to});
+  copy_numbers<T>(tokens_ * c_.plan->pad * A::rows, from, to);
 }
 
 template <class A>
