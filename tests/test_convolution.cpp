@@ -88,7 +88,7 @@ struct Batch {
             e,
             first[end],
             first_view.data(),
-            sender_view.data(),
+            sender_view.data() + e,
             couplings.data() + e * c.couplings,
             weights.data() + e * c.weights * A::rows};
   }

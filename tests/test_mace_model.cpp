@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "geometry/forces.hpp"
+#include "layers/radial_tables.hpp"
 #include "models/mace.hpp"
 #include "models/mace_pass.hpp"
 #include "models/mace_radial.hpp"
@@ -107,15 +108,24 @@ TEST(CreateMace, RefusesNumbersOfTheWrongKind) {
   }
 }
 
-// ---- chunks of receivers -------------------------------------------------------------------------------------------
+// ---- blocks and chunks of receivers --------------------------------------------------------------------------------
 
 struct Outputs {
   std::vector<double> energy, g_r, gradient;
   std::size_t chunks = 0;
 };
 
+/// How a pass is divided.
+struct Division {
+  long most_numbers = 1 << 24;  ///< of radial weights, or of couplings where these come from tables
+  int block_rows = 64;
+  long most_kept = 1 << 23;
+  bool tabulated = false;
+};
+
 template <class A>
-void run(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, long most_numbers, Outputs& out) {
+void run(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, const Division& division,
+         Outputs& out) {
   const MaceShape shape =
       MaceShape::from(record.hyperparameters, static_cast<int>(record.elements.size()), record.cutoff);
   const MaceWeights plan = plan_weights<double>(shape, record.parameters, coupling_tables(record, shape));
@@ -127,16 +137,25 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   rows.build(graph, shape.species);
   if (A::dual) rows.set_tangent(graph, tangent.dr, tangent.energy);
   MaceArrays<A> arrays;
-  arrays.edges.most_numbers = most_numbers;
+  arrays.edges.most_numbers = arrays.edges.most_couplings = division.most_numbers;
+  arrays.block_rows = division.block_rows;
+  arrays.most_kept = division.most_kept;
   NoHalo halo;
   const View<double> weight_gradient("gradient", plan.plan.size());
   EdgeModel<double> edges{radial.basis(shape), {shape.l_max, -1, false}, {}, weights.data()};
   edges.length_wanted = shape.zbl;
-  for (const MaceLayer& layer : plan.layers) edges.layers.push_back({layer.convolution.get(), &layer.radial});
+  RadialTables<double> tables(radial.host_basis(shape), 1e-6);
+  for (const MaceLayer& layer : plan.layers) {
+    edges.layers.push_back({layer.convolution.get(), &layer.radial});
+    if (division.tabulated) tables.add(layer.radial, weights, *layer.convolution);
+  }
+  if (division.tabulated) {
+    edges.tables = &tables.layers;
+    edges.basis.count = 0;
+  }
   MacePass<A> pass({&shape, &plan, edges, scale.data(), weights.data(), &radial.zbl()}, rows, halo, arrays,
                    A::dual ? weight_gradient.data() : nullptr);
-  pass.forward();
-  pass.backward();
+  pass.run();
   out.chunks = arrays.edges.chunks.size();
   if constexpr (A::dual) {
     out.gradient.assign(record.parameters.size(), 0);
@@ -147,10 +166,10 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   }
 }
 
-Outputs run_both(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, long most_numbers) {
+Outputs run_both(const ModelRecord& record, const Graph& graph, const LossTangent& tangent, const Division& division) {
   Outputs out;
-  run<WithTangent<double>>(record, graph, tangent, most_numbers, out);
-  run<Plain<double>>(record, graph, tangent, most_numbers, out);
+  run<WithTangent<double>>(record, graph, tangent, division, out);
+  run<Plain<double>>(record, graph, tangent, division, out);
   return out;
 }
 
@@ -185,11 +204,11 @@ void expect_chunks_not_to_show(const ModelRecord& record) {
   tangent.energy = {0.7};
   for (long e = 0; e < graph.edges(); ++e) tangent.dr.push_back({random.normal(), random.normal(), random.normal()});
 
-  const Outputs one = run_both(record, graph, tangent, 1 << 24);
+  const Outputs one = run_both(record, graph, tangent, {});
   EXPECT_EQ(one.chunks, 1u);
   std::size_t fewer = 100;
   for (const long most_numbers : {1L, 2000L, 6000L}) {
-    const Outputs many = run_both(record, graph, tangent, most_numbers);
+    const Outputs many = run_both(record, graph, tangent, {most_numbers});
     EXPECT_GT(many.chunks, 1u);
     EXPECT_LT(many.chunks, fewer);
     fewer = many.chunks;
@@ -208,6 +227,53 @@ TEST(MacePass, ChunksOfReceiversGiveTheSameNumbers) {
   for (double& weight : record.parameters["pair.weight"]) weight = random.normal();
   expect_chunks_not_to_show(record);
   expect_chunks_not_to_show(public_form(config));
+}
+
+Structure nine_atoms() {
+  testing_support::Generator generator(13);
+  const Mat3 cell{Vec3{5.1, 0.3, 0}, Vec3{-0.4, 5.6, 0.2}, Vec3{0.1, 0.5, 5.3}};
+  return testing_support::random_structure(generator, 9, cell, {true, true, true});
+}
+
+/// Blocks that end within a species, kept for the way back, evaluated again, or some of each.
+void expect_blocks_not_to_show(const ModelRecord& record, bool tabulated) {
+  const Graph graph = make_graph(nine_atoms(), SpeciesMap(record.elements), record.cutoff);
+  Outputs one, many;
+  run<Plain<double>>(record, graph, {}, {1 << 24, 64, 1 << 23, tabulated}, one);
+  EXPECT_EQ(one.chunks, 1u);
+  for (const int rows : {1, 2, 4}) {
+    for (const long kept : {0L, 700L, 1L << 23}) {
+      for (const long most_numbers : {1L, 1L << 24}) {
+        run<Plain<double>>(record, graph, {}, {most_numbers, rows, kept, tabulated}, many);
+        EXPECT_EQ(many.chunks, most_numbers == 1 ? 9u : (9u + rows - 1) / rows);
+        test::expect_close(many.energy, one.energy, 1e-12);
+        test::expect_close(many.g_r, one.g_r, 1e-12);
+      }
+    }
+  }
+}
+
+TEST(MacePass, BlocksOfReceiversGiveTheSameNumbers) {
+  nlohmann::json config = small_config();
+  config["layers"] = 3;
+  expect_blocks_not_to_show(public_form(config), false);
+  config["product"] = "gaunt";
+  expect_blocks_not_to_show(create_model(config, statistics(), 5), false);
+  config.erase("pair_energy");  // which reads the radial basis: without it edges are streamed
+  expect_blocks_not_to_show(create_model(config, statistics(), 5), true);
+}
+
+/// With tables nothing of the size of all edges is kept but dE/dr.
+TEST(MacePass, TablesStandForTheRadialNetworks) {
+  nlohmann::json config = small_config();
+  config.erase("pair_energy");
+  const ModelRecord record = create_model(config, statistics(), 5);
+  const Graph graph = make_graph(nine_atoms(), SpeciesMap(record.elements), record.cutoff);
+  Outputs exact, tabulated;
+  run<Plain<double>>(record, graph, {}, {}, exact);
+  run<Plain<double>>(record, graph, {}, {1 << 24, 64, 1 << 23, true}, tabulated);
+  test::expect_close(tabulated.energy, exact.energy, 1e-4);
+  test::expect_close(tabulated.g_r, exact.g_r, 1e-4);
 }
 
 // ---- gradient of a loss --------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ struct EdgeBatch {
   int row_begin = 0, row_end = 0;
   long edge_begin = 0, edge_end = 0;
   const long* first = nullptr;
-  const int* sender = nullptr;
+  const int* sender = nullptr;                 ///< [edge - edge_begin] row of `in`
   const typename A::Num* couplings = nullptr;  ///< [edge - edge_begin][couplings]
   typename A::Real* weights = nullptr;         ///< [edge - edge_begin][row][weights]
   int message_begin = 0;

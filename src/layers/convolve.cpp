@@ -167,7 +167,7 @@ struct Convolve {
     for (long k = 0; k < n; ++k) {
       const long e = begin + k;
       const typename A::Num* matrix = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
-      const T* h = in.at(path.in_block, batch.sender[e], 0) + c;
+      const T* h = in.at(path.in_block, batch.sender[e - batch.edge_begin], 0) + c;
       Vec r[lanes], x[lanes];
       for (int a = 0; a < lanes; ++a) r[a] = group[k].value(path.weight + c + a * w);
       for (int m1 = 0; m1 < D1; ++m1) {
@@ -250,7 +250,7 @@ struct ConvolveBackward {
   KOKKOS_FORCEINLINE_FUNCTION void component(const ConvolutionPath& path, int i, long e, int m1, int channel, int n,
                                              const Vec* r, Vec* g_r, Lane<T>* g_matrix) const {
     const int pad = in.layout.block[path.in_block].pad, out_pad = g_out.layout.block[path.out_block].pad;
-    const int first = diagonal ? m1 : 0, j = batch.sender[e];
+    const int first = diagonal ? m1 : 0, j = batch.sender[e - batch.edge_begin];
     constexpr int count = diagonal ? 1 : D3;
     const T* h = in.at(path.in_block, j, m1) + channel;
     T* g_h = g_in.data ? g_in.at(path.in_block, j, m1) + channel : nullptr;

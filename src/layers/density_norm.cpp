@@ -88,14 +88,17 @@ struct DensityBackward {
   using T = typename A::Real;
   using Num = typename A::Num;
   DensityInput<A> input;
+  long edge_begin;
+  int row_begin;
   const int* receiver;
   const Num* g_density;
   T* g_basis;
   double* g_envelope;
   T* weight_gradient;
-  KOKKOS_FUNCTION void operator()(long e) const {
+  KOKKOS_FUNCTION void operator()(long k) const {
+    const long e = edge_begin + k;
     const EdgeDensity<A> edge(input, e);
-    Num g = g_density[receiver[e]];
+    Num g = g_density[receiver[e] - row_begin];
     if (input.envelope) {
       if constexpr (!A::dual) g_envelope[e] += static_cast<double>(g * edge.value);
       g = g * input.envelope[e];
@@ -114,8 +117,10 @@ struct DensityBackward {
 }  // namespace
 
 template <class A>
-void neighbour_density(const DeviceGraph& graph, const DensityInput<A>& input, typename A::Num* density) {
-  for_each("isotrope::neighbour_density", graph.rows, Density<A>{input, graph.first.data(), density});
+void neighbour_density(const DeviceGraph& graph, const RowRange& block, const DensityInput<A>& input,
+                       typename A::Num* density) {
+  for_each("isotrope::neighbour_density", block.count(),
+           Density<A>{input, graph.first.data() + block.begin, density});
 }
 
 template <class A>
@@ -135,19 +140,21 @@ void divide_by_density_backward(const typename A::Num* density, const Features<A
 }
 
 template <class A>
-void neighbour_density_backward(const DeviceGraph& graph, const DensityInput<A>& input,
+void neighbour_density_backward(const DeviceGraph& graph, const RowRange& block, const DensityInput<A>& input,
                                 const typename A::Num* g_density, typename A::Real* g_basis, double* g_envelope,
                                 typename A::Real* weight_gradient) {
-  for_each("isotrope::neighbour_density_backward", graph.edges,
-           DensityBackward<A>{input, graph.receiver.data(), g_density, g_basis, g_envelope, weight_gradient});
+  const long begin = graph.host_first[block.begin], end = graph.host_first[block.end];
+  for_each("isotrope::neighbour_density_backward", end - begin,
+           DensityBackward<A>{input, begin, block.begin, graph.receiver.data(), g_density, g_basis, g_envelope,
+                              weight_gradient});
 }
 
 #define ISOTROPE_INSTANTIATE(A)                                                                                    \
-  template void neighbour_density<A>(const DeviceGraph&, const DensityInput<A>&, A::Num*);                         \
+  template void neighbour_density<A>(const DeviceGraph&, const RowRange&, const DensityInput<A>&, A::Num*);        \
   template void divide_by_density<A>(const A::Num*, const Features<A>&);                                           \
   template void divide_by_density_backward<A>(const A::Num*, const Features<A>&, const Features<A>&, A::Num*);     \
-  template void neighbour_density_backward<A>(const DeviceGraph&, const DensityInput<A>&, const A::Num*, A::Real*, \
-                                              double*, A::Real*);
+  template void neighbour_density_backward<A>(const DeviceGraph&, const RowRange&, const DensityInput<A>&,         \
+                                              const A::Num*, A::Real*, double*, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)

@@ -17,9 +17,10 @@ struct DensityInput {
   const typename A::Num* envelope = nullptr;  ///< [edge] where it is not in the basis, else null
 };
 
-/// density [rows], 1 included.
+/// density [rows of the block], 1 included.
 template <class A>
-void neighbour_density(const DeviceGraph& graph, const DensityInput<A>& input, typename A::Num* density);
+void neighbour_density(const DeviceGraph& graph, const RowRange& block, const DensityInput<A>& input,
+                       typename A::Num* density);
 
 /// x /= density of its row.
 template <class A>
@@ -29,10 +30,10 @@ template <class A>
 void divide_by_density_backward(const typename A::Num* density, const Features<A>& y, const Features<A>& g,
                                 typename A::Num* g_density);
 
-/// From the adjoint of the density: for plain numbers those of the basis (added to g_basis [edge][count]) and of the
+/// From the adjoint of the density of a block: for plain numbers those of the basis (added to g_basis [edge][count]) and of the
 /// envelope (added to g_envelope [edge], where there is one); for duals the gradient of w.
 template <class A>
-void neighbour_density_backward(const DeviceGraph& graph, const DensityInput<A>& input,
+void neighbour_density_backward(const DeviceGraph& graph, const RowRange& block, const DensityInput<A>& input,
                                 const typename A::Num* g_density, typename A::Real* g_basis, double* g_envelope,
                                 typename A::Real* weight_gradient);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "layers/device_graph.hpp"
 
+#include <algorithm>
+
 #include "layers/host_copy.hpp"
 
 namespace isotrope {
@@ -45,6 +47,12 @@ void DeviceGraph::build(const Graph& graph, int species_count) {
   fill_from_host(r, 3 * edges, [&](double* out) {
     per_edge([&](int, long e, long o) { std::copy(graph.r[o].begin(), graph.r[o].end(), out + 3 * e); });
   });
+}
+
+std::vector<int> DeviceGraph::segment_of(const RowRange& block) const {
+  std::vector<int> of_block(segment);
+  for (int& row : of_block) row = std::clamp(row, block.begin, block.end) - block.begin;
+  return of_block;
 }
 
 void DeviceGraph::set_tangent(const Graph& graph, std::span<const Vec3> tangent, std::span<const double> energy) {

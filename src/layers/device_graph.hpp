@@ -9,6 +9,12 @@
 
 namespace isotrope {
 
+/// Consecutive receivers [begin, end).
+struct RowRange {
+  int begin, end;
+  int count() const { return end - begin; }
+};
+
 /// A Graph as kernels read it. Owned atoms of this potential become rows sorted by species, so that weights of an
 /// element act on consecutive rows; ghosts follow as further senders. Edges are in rows of that order. Memory is reused
 /// from call to call.
@@ -31,6 +37,8 @@ struct DeviceGraph {
   Buffer<double> seed{"isotrope::graph::seed"};       ///< [rows] tangent of the energy's adjoint, where asked for
 
   void build(const Graph& graph, int species_count);
+  /// Where the species of a block of rows begin, counted from its first row: [species + 1].
+  std::vector<int> segment_of(const RowRange& block) const;
   /// Tangent of the edges and dL/dE per graph, brought into the order of the rows.
   void set_tangent(const Graph& graph, std::span<const Vec3> dr, std::span<const double> energy);
   /// Per-edge results [edges][3] of the rows, back in the order of the Graph.

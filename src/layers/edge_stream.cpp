@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/loops.hpp"
+
 namespace isotrope {
 
 template <class A>
@@ -21,6 +23,7 @@ void EdgeStream<A>::split_rows(int block) {
     widest = std::max<long>(widest, numbers);
   }
   const long most_edges = (tabulated() ? arrays_.most_couplings : arrays_.most_numbers) / widest;
+  kept_ = !tabulated() && graph_.edges <= most_edges;
   arrays_.blocks.clear();
   arrays_.chunks.clear();
   for (int begin = 0; begin < graph_.rows;) {
@@ -28,6 +31,11 @@ void EdgeStream<A>::split_rows(int block) {
     arrays_.blocks.push_back({begin, end});
     split_block(arrays_.blocks.back(), most_edges);
     begin = end;
+  }
+  arrays_.harmonics_first = -1;
+  for (auto& layer : arrays_.layers) {
+    layer.chunks.resize(std::max(layer.chunks.size(), kept_ ? arrays_.chunks.size() : 1));
+    for (auto& chunk : layer.chunks) chunk.first = -1;
   }
 }
 
@@ -82,32 +90,62 @@ void EdgeStream<A>::start_backward() {
 }
 
 template <class A>
+typename EdgeArrays<A>::Chunk& EdgeStream<A>::arrays_of(int t, const EdgeChunk& chunk) {
+  return arrays_.layers[t].chunks[kept_ ? &chunk - arrays_.chunks.data() : 0];
+}
+
+/// Unless they are there.
+template <class A>
 void EdgeStream<A>::radial_and_couplings(int t, const EdgeChunk& chunk) {
   const auto& layer = m_.layers[t];
-  auto& arrays = arrays_.layers[t];
+  auto& arrays = arrays_of(t, chunk);
   const long edges = chunk.edge_end - chunk.edge_begin;
   const int harmonics = m_.harmonics.count();
-  if (streamed()) {
+  const bool from_harmonics = couplings_are_harmonics(*layer.convolution);
+  const bool there = arrays.first == chunk.rows.begin;
+  if (streamed() && arrays_.harmonics_first != chunk.rows.begin && (from_harmonics || !there)) {
+    arrays_.harmonics_first = chunk.rows.begin;
     embed_edges<A>(m_.basis, m_.harmonics, edges, graph_.r.data() + 3 * chunk.edge_begin, nullptr, nullptr,
                    arrays_.harmonics.reserve(edges * harmonics));
   }
+  if (there) return;
+  arrays.first = chunk.rows.begin;
   if (!tabulated()) {
     T* weights = arrays.weights.reserve(edges * layer.convolution->weights * A::rows);
     const T* basis = arrays_.radial.data() + chunk.edge_begin * m_.basis.count * A::rows;
     layer.radial->template forward<A>(m_.weights, edges, basis, arrays.radial, weights, envelope(chunk));
   }
-  if (!couplings_are_harmonics(*layer.convolution)) {
+  if (!from_harmonics) {
     couple<A>(*layer.convolution, edges, harmonics, arrays_.harmonics.data() + start(chunk) * harmonics,
               arrays.couplings.reserve(edges * layer.convolution->couplings));
   }
 }
 
+namespace {
+struct SpeciesOf {
+  const int *species, *sender;
+  int* out;
+  KOKKOS_FUNCTION void operator()(long k) const { out[k] = species[sender[k]]; }
+};
+}  // namespace
+
+/// Rows of the senders' features that the edges of a chunk read.
 template <class A>
-EdgeBatch<A> EdgeStream<A>::batch(int t, const RowRange& block, const EdgeChunk& chunk) const {
+const int* EdgeStream<A>::sender_rows(const EdgeChunk& chunk, bool by_species) {
+  const int* senders = graph_.sender.data() + chunk.edge_begin;
+  if (!by_species) return senders;
+  const long edges = chunk.edge_end - chunk.edge_begin;
+  int* species = arrays_.sender_species.reserve(edges);
+  for_each("isotrope::sender_species", edges, SpeciesOf{graph_.species.data(), senders, species});
+  return species;
+}
+
+template <class A>
+EdgeBatch<A> EdgeStream<A>::batch(int t, const RowRange& block, const EdgeChunk& chunk, bool by_species) {
   const Convolution& convolution = *m_.layers[t].convolution;
-  const auto& arrays = arrays_.layers[t];
+  const auto& arrays = arrays_of(t, chunk);
   EdgeBatch<A> batch{chunk.rows.begin, chunk.rows.end,      chunk.edge_begin,
-                     chunk.edge_end,   graph_.first.data(), graph_.sender.data()};
+                     chunk.edge_end,   graph_.first.data(), sender_rows(chunk, by_species)};
   batch.couplings = couplings_are_harmonics(convolution)
                         ? arrays_.harmonics.data() + start(chunk) * convolution.couplings
                         : arrays.couplings.data();
@@ -123,29 +161,31 @@ EdgeBatch<A> EdgeStream<A>::batch(int t, const RowRange& block, const EdgeChunk&
 }
 
 template <class A>
-void EdgeStream<A>::convolve(int t, const RowRange& block, const Features<A>& senders, const Features<A>& messages) {
+void EdgeStream<A>::convolve(int t, const RowRange& block, const SenderFeatures<A>& senders,
+                             const Features<A>& messages) {
   for_chunks(block, [&](const EdgeChunk& chunk) {
     radial_and_couplings(t, chunk);
-    isotrope::convolve<A>(*m_.layers[t].convolution, batch(t, block, chunk), senders, messages);
+    isotrope::convolve<A>(*m_.layers[t].convolution, batch(t, block, chunk, senders.by_species), senders.features,
+                          messages);
   });
 }
 
 template <class A>
-void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Features<A>& senders,
+void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const SenderFeatures<A>& senders,
                                       const Features<A>& g_messages, const Features<A>& g_senders, T* weight_gradient) {
   const auto& layer = m_.layers[t];
-  auto& arrays = arrays_.layers[t];
   const int harmonics = m_.harmonics.count(), count = m_.basis.count;
   for_chunks(block, [&](const EdgeChunk& chunk) {
-    if (arrays_.chunks.size() > 1) radial_and_couplings(t, chunk);
+    radial_and_couplings(t, chunk);
+    auto& arrays = arrays_of(t, chunk);
     const long edges = chunk.edge_end - chunk.edge_begin;
     if (streamed()) {
       arrays_.g_harmonics.zeros(edges * harmonics);
       arrays_.g_length.zeros(edges);
     }
     T* g_harmonics = A::dual ? nullptr : arrays_.g_harmonics.data() + start(chunk) * harmonics;
-    isotrope::convolve_backward<A>(*layer.convolution, batch(t, block, chunk), senders, g_messages, g_senders,
-                                   harmonics, g_harmonics);
+    isotrope::convolve_backward<A>(*layer.convolution, batch(t, block, chunk, senders.by_species), senders.features,
+                                   g_messages, g_senders, harmonics, g_harmonics);
     if (streamed()) add_to_edge_vectors(chunk);
     if (!tabulated()) {
       const long at = chunk.edge_begin * count * A::rows;
@@ -153,6 +193,7 @@ void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Featur
           m_.weights, edges, arrays_.radial.data() + at, arrays.radial, arrays.weights.data(),
           basis_gradient_wanted_ ? arrays_.g_radial.data() + at : nullptr, weight_gradient, envelope(chunk),
           m_.basis.enveloped ? nullptr : arrays_.g_envelope.data() + chunk.edge_begin);
+      arrays.first = -1;  // adjoints stand in the place of the weights
     }
   });
 }

@@ -12,12 +12,6 @@
 
 namespace isotrope {
 
-/// Consecutive receivers [begin, end).
-struct RowRange {
-  int begin, end;
-  int count() const { return end - begin; }
-};
-
 /// Consecutive receivers with their edges.
 struct EdgeChunk {
   RowRange rows;
@@ -44,15 +38,22 @@ struct EdgeModel {
 template <class A>
 struct EdgeArrays {
   using T = typename A::Real;
-  struct Layer {
-    Buffer<T> weights;                  ///< radial weights of the chunk of edges at hand
-    Buffer<typename A::Num> couplings;  ///< of the chunk
+  /// What a layer makes of a chunk of edges.
+  struct Chunk {
+    int first = -1;  ///< receiver of the chunk that the numbers belong to, -1: none
+    Buffer<T> weights;
+    Buffer<typename A::Num> couplings;
     typename RadialMlp::Scratch<A> radial;
+  };
+  struct Layer {
+    std::vector<Chunk> chunks;  ///< all of them, or one for that at hand
   };
   std::vector<Layer> layers;
   Buffer<T> radial, g_radial;         ///< [edges][row][count of the basis]
   Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2], of the chunk where edges are streamed
   Buffer<T> g_harmonics;              ///< likewise
+  int harmonics_first = -1;           ///< receiver of the chunk that they belong to where edges are streamed
+  Buffer<int> sender_species;         ///< [edges of the chunk]
   Buffer<double> g_length;            ///< likewise [edges] dE/d|r| by other ways than the radial basis
   Buffer<Length<A>> length;           ///< [edges] and, where it acts on the radial weights, the envelope
   Buffer<typename A::Num> envelope;
@@ -60,13 +61,20 @@ struct EdgeArrays {
   Buffer<double> g_r;  ///< [edges][3]
   std::vector<RowRange> blocks;
   std::vector<EdgeChunk> chunks;  ///< each within a block
-  long most_numbers = 1 << 24;    ///< of the radial weights of a chunk with more than one receiver
+  long most_numbers = 1 << 24;    ///< of radial weights of a layer that are kept, and of a chunk of several receivers
   long most_couplings = 1 << 16;  ///< of its couplings where weights come from tables: as much as stays in cache
 };
 
+/// What senders show: features of every atom, or a table of those of every species.
+template <class A>
+struct SenderFeatures {
+  Features<A> features;
+  bool by_species = false;
+};
+
 /// The part of a model that streams over edges, chunk by chunk of receivers. Radial weights are the only array of size
-/// edges x channels; they exist for one chunk at a time. A graph that is one chunk (a training batch) keeps them for
-/// the adjoint, others evaluate them again.
+/// edges x channels. Those of a small graph (a training batch) are kept for the adjoint; of others they exist for one
+/// chunk at a time and are evaluated again.
 template <class A>
 class EdgeStream {
  public:
@@ -81,9 +89,9 @@ class EdgeStream {
   void embed();
   void start_backward();
   /// Messages of the receivers of one block.
-  void convolve(int t, const RowRange& block, const Features<A>& senders, const Features<A>& messages);
+  void convolve(int t, const RowRange& block, const SenderFeatures<A>& senders, const Features<A>& messages);
   /// Adds the adjoint of the sender features to g_senders (none where its data is null) and weight gradients.
-  void convolve_backward(int t, const RowRange& block, const Features<A>& senders, const Features<A>& g_messages,
+  void convolve_backward(int t, const RowRange& block, const SenderFeatures<A>& senders, const Features<A>& g_messages,
                          const Features<A>& g_senders, T* weight_gradient);
   /// dE/dr into the arrays' g_r.
   void finish_backward();
@@ -95,7 +103,9 @@ class EdgeStream {
   void for_chunks(const RowRange& block, const F& f) const;
   void radial_and_couplings(int t, const EdgeChunk& chunk);
   void add_to_edge_vectors(const EdgeChunk& chunk);
-  EdgeBatch<A> batch(int t, const RowRange& block, const EdgeChunk& chunk) const;
+  typename EdgeArrays<A>::Chunk& arrays_of(int t, const EdgeChunk& chunk);
+  const int* sender_rows(const EdgeChunk& chunk, bool by_species);
+  EdgeBatch<A> batch(int t, const RowRange& block, const EdgeChunk& chunk, bool by_species);
   bool tabulated() const { return !A::dual && m_.tables; }
   /// Where nothing reads the radial basis or the lengths, harmonics and their adjoints exist for one chunk at a time.
   bool streamed() const { return tabulated() && m_.basis.count == 0 && !m_.length_wanted; }
@@ -114,6 +124,7 @@ class EdgeStream {
   DeviceGraph& graph_;
   EdgeArrays<A>& arrays_;
   bool basis_gradient_wanted_;
+  bool kept_ = false;  ///< whether arrays of all chunks are
 };
 
 }  // namespace isotrope

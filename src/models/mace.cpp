@@ -67,8 +67,7 @@ class Mace final : public Potential {
     auto& scratch = static_cast<MaceWorkspace<T>&>(workspace);
     scratch.graph.build(graph, shape_.species);
     MacePass<Plain<T>> pass(constants<Plain<T>>(), scratch.graph, halo, scratch.plain, nullptr);
-    pass.forward();
-    pass.backward();
+    pass.run();
     collect_energies(graph, scratch.graph, scratch.plain.energy, scratch.plain.edges.g_r, shape_.scale, shape_.shift,
                      result);
   }
@@ -81,8 +80,7 @@ class Mace final : public Potential {
     NoHalo halo;
     MacePass<WithTangent<T>> pass(constants<WithTangent<T>>(), scratch.graph, halo, scratch.dual,
                                   scratch.weight_gradient.zeros(plan_.plan.size()));
-    pass.forward();
-    pass.backward();
+    pass.run();
     plan_.plan.add_gradient<T>(scratch.weight_gradient.view(), values_, gradient);
   }
 

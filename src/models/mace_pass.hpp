@@ -11,26 +11,40 @@
 
 namespace isotrope {
 
-/// Arrays of one pass over a graph, plain or with tangents; they grow and are reused.
+/// Arrays of one pass over a graph, plain or with tangents; they grow and are reused. Of plain numbers a layer keeps
+/// its input features alone for all atoms, and their adjoint replaces them on the way back; what neighbours read exists
+/// for one layer at a time, the rest for a block of receivers, and is evaluated again on the way back where
+/// `most_kept` has no room. Duals have one block and keep what the weights' gradient reads.
 template <class A>
 struct MaceArrays {
   using T = typename A::Real;
-  struct Layer {
-    Buffer<T> in, up, mid, message, a, b;  ///< features on their way through the layer
-    Buffer<T> readout_before, readout_after, readout;
+  /// Of a block of receivers on its way through a layer.
+  struct Block {
+    Buffer<T> mid, message, a, b;
+    Buffer<T> readout_before, readout_after;
     Buffer<typename A::Num> density;  ///< [rows] where messages are divided by it
   };
+  struct Layer {
+    Buffer<T> in;             ///< features, block after block
+    Buffer<T> up, g_in;       ///< duals
+    std::vector<Block> kept;  ///< of the first blocks (plain numbers: what the way back reads)
+  };
   std::vector<Layer> layers;
+  Block block;  ///< the one at hand
   EdgeArrays<A> edges;
-  Buffer<T> out;                            ///< features after the last layer
+  Buffer<T> elements, out;  ///< [block] features before the first layer and after the last
+  Buffer<T> up, g_up;       ///< what the senders of the layer at hand show, and its adjoint
   Buffer<typename A::Num> seed, g_density;  ///< [rows]
   Buffer<T> table, table_up, g_table, g_table_up;
-  Buffer<T> g_out, g_in, g_up, g_mid, g_message, g_a, g_b, g_readout, g_readout_hidden;
+  Buffer<T> g_out, g_mid, g_message, g_a, g_b, readout, g_readout, g_readout_hidden;
   Buffer<double> energy;  ///< [rows]
+  /// Receivers of a block (plain numbers): on a host its arrays shall stay in cache (64 receivers of 128 channels take
+  /// 0.5 to 1.3 MB each in single precision), a device wants work for all of its threads.
+  int block_rows = serial_space ? 64 : 4096;
+  long most_kept = 1 << 23;  ///< numbers of blocks that are kept: the first 4,096 atoms of 128 channels
 };
 
-/// One pass of MACE over a graph: forward and its adjoint, written once for plain numbers (energies and dE/dr) and for
-/// duals (whose adjoint gives dL/d(parameters)).
+/// One pass of MACE over a graph, there and back: energies and dE/dr from plain numbers, dL/d(parameters) from duals.
 template <class A>
 class MacePass {
  public:
@@ -45,27 +59,49 @@ class MacePass {
   };
   MacePass(const Constants& constants, DeviceGraph& graph, Halo& halo, MaceArrays<A>& arrays, T* weight_gradient);
 
-  void forward();
-  void backward();
+  void run();
 
  private:
-  void embed_atoms();
-  void interact(int t);
-  void interact_backward(int t);
-  void collect_message(int t, const Features<A>& mid, const Features<A>& message);
-  void collect_message_backward(int t, const Features<A>& message, const Features<A>& g_message,
-                                const Features<A>& g_mid);
-  DensityInput<A> density_input(int t) const;
-  void sender_features(int t);
-  void sender_features_backward(int t);
-  void skip_forward(int t, const Features<A>& x, T beta, const Features<A>& y);
-  void skip_backward(int t, const Features<A>& x, const Features<A>& g_y, T beta, const Features<A>& g_x);
-  void read_out(int t);
-  void read_out_backward(int t);
+  struct Block {
+    RowRange rows;
+    std::vector<int> segment;  ///< [species + 1] where species begin, from the first row
+    typename MaceArrays<A>::Block* arrays;
+    bool kept;
+  };
+  Block block(int t, std::size_t k);
+  std::size_t kept_blocks() const;
 
-  Features<A> input_of(int t);  ///< of layer t; the output of the last layer for t = layers
-  Features<A> features(Buffer<T>& buffer, const Layout& layout, long atoms);
-  bool sender_gradient_wanted(int t) const { return t > 0 || A::dual; }
+  void start();
+  void interact(int t);
+  void turn_back();
+  void interact_backward(int t);
+
+  void show_features(int t);
+  void senders_backward(int t);
+  void element_features_backward();
+  void collect(int t, const Block& block);
+  void give_out(int t, const Block& block);
+  void block_backward(int t, const Block& block);
+  void paths_backward(int t, const Block& block, const Features<A>& g_message);
+
+  void skip_forward(int t, const Block& block, const Features<A>& x, T beta, const Features<A>& y);
+  void skip_backward(int t, const Block& block, const Features<A>& x, const Features<A>& g_y, const Features<A>& g_x);
+  void read_out(int t, const Block& block);
+  void read_out_backward(int t, const Block& block, const Features<A>& g_h);
+
+  Features<A> input_of(int t, const RowRange& rows);
+  Features<A> adjoint_of(int t, const RowRange& rows);
+  Features<A> rows_of(Buffer<T>& all, const Layout& layout, const RowRange& rows);
+  SenderFeatures<A> shown(int t);
+  Features<A> start_sender_adjoint(int t);
+  Features<A> message(int t, const Block& block);
+  Features<A> contracted(int t, const Block& block);
+  DensityInput<A> density_input(int t) const;
+  Features<A> features(Buffer<T>& buffer, const Layout& layout, long atoms) {
+    return reserve_features<A>(buffer, layout, atoms);
+  }
+  bool sender_adjoint_wanted(int t) const { return t > 0 || A::dual; }
+  int last() const { return c_.shape->layers - 1; }
 
   Constants c_;
   DeviceGraph& graph_;

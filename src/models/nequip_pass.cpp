@@ -72,7 +72,7 @@ void NequipPass<A>::interact(int t) {
   show_features(t);
   for (const RowRange& block : edges_.blocks()) {
     const Features<A> mid = messages(t, block), y = gate(t, block);
-    edges_.convolve(t, block, shown(t), mid);
+    edges_.convolve(t, block, {shown(t)}, mid);
     linear_2_forward(t, mid, y);
     if (layer.bias_2 != WeightPlan::none) {
       add_bias<A>(y.atoms, y.layout.block[0].pad, c_.weights + layer.bias_2, y.start(0));
@@ -91,7 +91,7 @@ void NequipPass<A>::interact_backward(int t) {
   for (const RowRange& block : edges_.blocks()) {
     const Features<A> g_mid = features(arrays_.g_mid, c_.plan->layers[t].convolution->out, block.count());
     linear_2_backward(t, messages(t, block), gate(t, block), g_mid);
-    edges_.convolve_backward(t, block, shown(t), g_mid, g_up, weight_gradient_);
+    edges_.convolve_backward(t, block, {shown(t)}, g_mid, g_up, weight_gradient_);
   }
   if (t == 0) {
     if constexpr (A::dual) element_features_backward();
