@@ -20,15 +20,17 @@ void WeightPlan::prepare(std::span<const double> parameters, View<T>& weights) c
   for (const Slot& s : slots_) {
     const double scale = s.divisor == none ? s.scale : s.scale / parameters[s.divisor];
     for (int k = 0; k < s.mixed; ++k) {
+      T* to = host.data() + s.at + k * s.stride;
+      if (s.mix.empty()) {
+        const double* from = parameters.data() + s.offset + k * s.parameter_stride;
+        for (int c = 0; c < s.columns; ++c) to[c] = static_cast<T>(scale * from[c]);
+        continue;
+      }
       for (int c = 0; c < s.columns; ++c) {
         double value = 0;
-        if (s.mix.empty()) {
-          value = parameters[s.offset + k * s.parameter_stride + c];
-        } else {
-          for (int p = 0; p < s.rows; ++p)
-            value += s.mix[k * s.rows + p] * parameters[s.offset + p * s.parameter_stride + c];
-        }
-        host(s.at + k * s.stride + c) = static_cast<T>(scale * value);
+        for (int p = 0; p < s.rows; ++p)
+          value += s.mix[k * s.rows + p] * parameters[s.offset + p * s.parameter_stride + c];
+        to[c] = static_cast<T>(scale * value);
       }
     }
   }
@@ -41,17 +43,20 @@ void WeightPlan::add_gradient(const View<T>& weight_gradient, std::span<const do
   auto host = Kokkos::create_mirror_view(weight_gradient);
   Kokkos::deep_copy(host, weight_gradient);
   for (const Slot& s : slots_) {
-    const double divisor = s.divisor == none ? 1 : parameters[s.divisor];
+    const double divisor = s.divisor == none ? 1 : parameters[s.divisor], scale = s.scale / divisor;
     for (int k = 0; k < s.mixed; ++k) {
+      const T* from = host.data() + s.at + k * s.stride;
+      if (s.mix.empty()) {
+        const std::size_t row = s.offset + k * s.parameter_stride;
+        double* to = gradient.data() + row;
+        for (int c = 0; c < s.columns; ++c) to[c] += scale * static_cast<double>(from[c]);
+        for (int c = 0; c < s.columns && s.divisor != none; ++c)
+          gradient[s.divisor] -= scale * static_cast<double>(from[c]) * parameters[row + c] / divisor;
+        continue;
+      }
       for (int c = 0; c < s.columns; ++c) {
-        const double g = s.scale / divisor * static_cast<double>(host(s.at + k * s.stride + c));
-        if (s.mix.empty()) {
-          const std::size_t at = s.offset + k * s.parameter_stride + c;
-          gradient[at] += g;
-          if (s.divisor != none) gradient[s.divisor] -= g * parameters[at] / divisor;
-        } else {
-          for (int p = 0; p < s.rows; ++p) gradient[s.offset + p * s.parameter_stride + c] += s.mix[k * s.rows + p] * g;
-        }
+        const double g = scale * static_cast<double>(from[c]);
+        for (int p = 0; p < s.rows; ++p) gradient[s.offset + p * s.parameter_stride + c] += s.mix[k * s.rows + p] * g;
       }
     }
   }

@@ -36,6 +36,7 @@ class WeightPlan {
 
   template <class T>
   void prepare(std::span<const double> parameters, View<T>& weights) const;
+  /// Parameters are read where copies are divided by one.
   template <class T>
   void add_gradient(const View<T>& weight_gradient, std::span<const double> parameters,
                     std::span<double> gradient) const;

@@ -95,7 +95,8 @@ class WholeTransip final : public TransipPotential<T> {
     pass.forward();
     this->seed_loss(graph, tangent, scratch.graph.atom, arrays, [](T*, long) {});
     pass.backward();
-    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), this->values_, gradient);
+    // No weight is divided by a parameter: their values are not read.
+    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), {}, gradient);
   }
 
   void collect(const Graph& graph, const WholeWorkspace<T>& scratch, Result& result) const {

@@ -96,7 +96,8 @@ class LocalTransip final : public TransipPotential<T> {
     this->seed_loss(graph, tangent, scratch.graph.atom, arrays,
                     [&](T* rows, long size) { subtract_lone(scratch.graph, rows, size); });
     pass.backward();
-    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), this->values_, gradient);
+    // No weight is divided by a parameter: their values are not read.
+    plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), {}, gradient);
   }
 
   /// The adjoint of the subtraction. An atom without neighbours is 0 by definition.

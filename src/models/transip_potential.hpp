@@ -66,7 +66,6 @@ class TransipPotential : public Potential {
 
  protected:
   void prepare(std::span<const double> values) {
-    values_.assign(values.begin(), values.end());
     plan_.plan.template prepare<T>(values, weights_);
     ++version_;
   }
@@ -162,7 +161,6 @@ class TransipPotential : public Potential {
   TransipWeights plan_;
   View<double> omega_;
   View<T> weights_;
-  std::vector<double> values_;  ///< of the parameters
   PotentialInfo info_;
   std::uint64_t version_ = 0;  ///< counts changes of the parameters
 
