@@ -10,29 +10,31 @@
 namespace isotrope {
 namespace {
 
+/// y of a token is the row of a table that it has; its tangent is zero.
 template <class A>
-struct Embed {
+struct TakeRows {
   using T = typename A::Real;
-  int pad;
+  int width;
   const int* row;
   const T* table;
-  T* x;
+  T* y;
   KOKKOS_FUNCTION void operator()(int i, int b) const {
-    const Lane<T> e = load_lane(table + static_cast<long>(row[i]) * pad + b * lane_width<T>);
-    A::store(x + static_cast<long>(i) * pad * A::rows + b * lane_width<T>, pad, plus<T>(A::zero(), e));
+    const Lane<T> e = load_lane(table + static_cast<long>(row[i]) * width + b * lane_width<T>);
+    A::store(y + static_cast<long>(i) * width * A::rows + b * lane_width<T>, width, plus<T>(A::zero(), e));
   }
 };
 
+/// The gradient of that table, added.
 template <class A>
-struct EmbedBackward {
+struct TakeRowsBackward {
   using T = typename A::Real;
-  int pad;
+  int width;
   const int* row;
   const T* g;
-  T* weight_gradient;
+  T* table_gradient;
   KOKKOS_FUNCTION void operator()(int i, int b) const {
-    const auto sum = A::load(g + static_cast<long>(i) * pad * A::rows + b * lane_width<T>, pad);
-    add_weight_gradient<A>(weight_gradient + static_cast<long>(row[i]) * pad + b * lane_width<T>, sum);
+    const auto of_token = A::load(g + static_cast<long>(i) * width * A::rows + b * lane_width<T>, width);
+    add_weight_gradient<A>(table_gradient + static_cast<long>(row[i]) * width + b * lane_width<T>, of_token);
   }
 };
 
@@ -44,6 +46,20 @@ struct Add {
 };
 
 }  // namespace
+
+template <class T>
+void FirstRows<T>::prepare(const TransipShape& shape, const TransipWeights& plan, const T* weights) {
+  const TransipLayer& w = plan.layers[0];
+  const int rows = shape.embeddings(), width = plan.heads.width();
+  rms_norm<Plain<T>>(rows, shape.width, plan.pad, weights + w.attention_norm, weights + plan.embedding,
+                     y.reserve(static_cast<std::size_t>(rows) * plan.pad));
+  linear_forward<Plain<T>>(weights, w.query, rows, y.data(), plan.pad, 0,
+                           q.reserve(static_cast<std::size_t>(rows) * width), width);
+  linear_forward<Plain<T>>(weights, w.key_value, rows, y.data(), plan.pad, 0,
+                           kv.reserve(static_cast<std::size_t>(rows) * 2 * width), 2 * width);
+}
+template struct FirstRows<float>;
+template struct FirstRows<double>;
 
 template <class A>
 TransipPass<A>::TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing,
@@ -101,16 +117,24 @@ void TransipPass<A>::backward() {
 
 template <class A>
 void TransipPass<A>::embed() {
-  const int pad = c_.plan->pad;
-  for_channels("isotrope::transip_embed", tokens_, pad / lane_width<T>,
-               Embed<A>{pad, mixing_.row(), c_.weights + c_.plan->embedding, reserve(arrays_.layers[0].x, pad)});
+  take_rows(c_.plan->pad, c_.weights + c_.plan->embedding, reserve(arrays_.layers[0].x, c_.plan->pad));
 }
 
 template <class A>
 void TransipPass<A>::embed_backward() {
-  const int pad = c_.plan->pad;
-  for_channels("isotrope::transip_embed_backward", tokens_, pad / lane_width<T>,
-               EmbedBackward<A>{pad, mixing_.row(), arrays_.g.data(), gradient_at(c_.plan->embedding)});
+  add_rows(c_.plan->pad, arrays_.g.data(), gradient_at(c_.plan->embedding));
+}
+
+template <class A>
+void TransipPass<A>::take_rows(int width, const T* table, T* y) {
+  for_channels("isotrope::transip_take_rows", tokens_, width / lane_width<T>,
+               TakeRows<A>{width, mixing_.row(), table, y});
+}
+
+template <class A>
+void TransipPass<A>::add_rows(int width, const T* g, T* table_gradient) {
+  for_channels("isotrope::transip_take_rows_backward", tokens_, width / lane_width<T>,
+               TakeRowsBackward<A>{width, mixing_.row(), g, table_gradient});
 }
 
 /// mid = x + (attention of norm(x)) W.
@@ -119,10 +143,15 @@ void TransipPass<A>::attend(int t) {
   const TransipLayer& w = c_.plan->layers[t];
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
-  norm(w.attention_norm, a.x, a.y);
   T *q = reserve(a.q, width), *kv = a.kv.reserve((mixing_.keys() + spare_keys<T>)*2 * width * A::rows);
-  linear(w.query, a.y.data(), pad, 0, q, width, left(t, &DualLayer::q));
-  linear(w.key_value, a.y.data(), pad, 0, kv, 2 * width, left(t, &DualLayer::kv));
+  if (t == 0) {
+    take_rows(width, c_.first->q.data(), q);
+    take_rows(2 * width, c_.first->kv.data(), kv);
+  } else {
+    norm(w.attention_norm, a.x, a.y);
+    linear(w.query, a.y.data(), pad, 0, q, width, left(t, &DualLayer::q));
+    linear(w.key_value, a.y.data(), pad, 0, kv, 2 * width, left(t, &DualLayer::kv));
+  }
   mixing_.forward(t, q, a.kv, reserve(a.o, width));
   copy(a.x.data(), reserve(a.mid, pad));
   linear(w.output, a.o.data(), width, 1, a.mid.data(), pad, left(t, &DualLayer::mid));
@@ -140,12 +169,36 @@ void TransipPass<A>::attend_backward(int t) {
   pass_on(t, &DualLayer::g_o, width, g_o);
   T *g_q = reserve(arrays_.g_q, width), *g_kv = arrays_.g_kv.zeros(mixing_.keys() * 2 * width * A::rows);
   mixing_.backward(t, a.q.data(), a.kv.data(), g_o, g_q, arrays_.g_kv);
+  if (t == 0) {
+    if (weight_gradient_) first_rows_backward(g_q, g_kv);
+    return;
+  }
   linear_weight_gradient<A>(w.query, tokens_, a.y.data(), pad, g_q, width, weight_gradient_);
   linear_weight_gradient<A>(w.key_value, tokens_, a.y.data(), pad, g_kv, 2 * width, weight_gradient_);
   linear_back(w.query, g_q, width, 0, arrays_.g_y.data(), pad);
   linear_back(w.key_value, g_kv, 2 * width, 1, arrays_.g_y.data(), pad);
   pass_on(t, &DualLayer::g_y, pad, arrays_.g_y.data());
   norm_backward(w.attention_norm, a.x);
+}
+
+/// What FirstRows::prepare makes of the table of embeddings has no tangent, and the way back through it is linear: sums
+/// over the tokens of a row go back, the tangents of duals as plain numbers.
+template <class A>
+void TransipPass<A>::first_rows_backward(const T* g_q, const T* g_kv) {
+  using Real = Plain<T>;
+  const TransipLayer& w = c_.plan->layers[0];
+  const int pad = c_.plan->pad, width = c_.plan->heads.width();
+  const long rows = c_.shape->embeddings();
+  T *sum_q = arrays_.g_rows.zeros(rows * (3 * width + pad)), *sum_kv = sum_q + rows * width,
+    *g_y = sum_kv + rows * 2 * width;
+  add_rows(width, g_q, sum_q);
+  add_rows(2 * width, g_kv, sum_kv);
+  linear_weight_gradient<Real>(w.query, rows, c_.first->y.data(), pad, sum_q, width, weight_gradient_);
+  linear_weight_gradient<Real>(w.key_value, rows, c_.first->y.data(), pad, sum_kv, 2 * width, weight_gradient_);
+  linear_backward<Real>(c_.weights, w.query, rows, sum_q, width, 0, g_y, pad);
+  linear_backward<Real>(c_.weights, w.key_value, rows, sum_kv, 2 * width, 1, g_y, pad);
+  rms_norm_backward<Real>(rows, c_.shape->width, pad, c_.weights + w.attention_norm, c_.weights + c_.plan->embedding,
+                          g_y, gradient_at(c_.plan->embedding), gradient_at(w.attention_norm));
 }
 
 /// x of the next layer = mid + silu(norm(mid) W0) W1.

@@ -7,6 +7,14 @@
 
 namespace isotrope {
 
+/// What the first layer makes of a token before tokens see each other: it depends on the token's row in the table of
+/// embeddings alone, so that it is made of the rows, [row][pad], [row][heads D], [row][2 heads D].
+template <class T>
+struct FirstRows {
+  Buffer<T> y, q, kv;  ///< normed; heads
+  void prepare(const TransipShape& shape, const TransipWeights& plan, const T* weights);
+};
+
 /// Arrays of one pass over a batch, plain or with tangents; they grow and are reused. Rows are [token][row][pad].
 template <class A>
 struct TransipArrays {
@@ -25,6 +33,7 @@ struct TransipArrays {
   Buffer<T> x, y;  ///< after the last layer, normed
   Head energy, force;
   Buffer<T> g, g_y, g_q, g_kv, g_hidden;
+  Buffer<T> g_rows;  ///< adjoints of FirstRows
   bool values_there = false;  ///< of duals: whether a plain pass left the values of what linear layers make
   Buffer<T> g_latent;         ///< [token][row][pad] seed of the adjoint of y, where asked for
   /// [layers - 1] the same of what comes out of the layers but the last; empty: the latent loss does not see them.
@@ -41,6 +50,7 @@ class TransipPass {
     const TransipShape* shape;
     const TransipWeights* plan;
     const T* weights;  ///< prepared
+    const FirstRows<T>* first;
   };
   /// What the adjoint starts from: seeds lie in energy.g_out and, where wanted, in force.g_out, g_latent and
   /// g_latent_between.
@@ -66,8 +76,11 @@ class TransipPass {
 
   void embed();
   void embed_backward();
+  void take_rows(int width, const T* table, T* y);
+  void add_rows(int width, const T* g, T* table_gradient);
   void attend(int t);
   void attend_backward(int t);
+  void first_rows_backward(const T* g_q, const T* g_kv);
   void transform(int t);
   void transform_backward(int t);
   void linear(const Matrix& w, const T* x, int ldx, T beta, T* y, int ldy, Buffer<T>* to);

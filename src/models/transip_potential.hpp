@@ -67,6 +67,7 @@ class TransipPotential : public Potential {
  protected:
   void prepare(std::span<const double> values) {
     plan_.plan.template prepare<T>(values, weights_);
+    first_.prepare(shape_, plan_, weights_.data());
     ++version_;
   }
   /// Whether a plain pass can leave what the gradient of a loss on its forces uses.
@@ -78,7 +79,7 @@ class TransipPotential : public Potential {
 
   template <class A>
   typename TransipPass<A>::Constants constants() const {
-    return {&shape_, &plan_, weights_.data()};
+    return {&shape_, &plan_, weights_.data(), &first_};
   }
   MixingShape mixing(bool positions) const { return {plan_.heads, shape_.frequencies, omega_.data(), positions}; }
 
@@ -161,6 +162,7 @@ class TransipPotential : public Potential {
   TransipWeights plan_;
   View<double> omega_;
   View<T> weights_;
+  FirstRows<T> first_;
   PotentialInfo info_;
   std::uint64_t version_ = 0;  ///< counts changes of the parameters
 
