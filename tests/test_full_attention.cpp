@@ -42,12 +42,16 @@ auto store_keys(int tokens, int width, Numbers x) {
 
 // ---- attention -----------------------------------------------------------------------------------------------------
 
-/// Two structures, of 3 and 5 tokens; inputs are q, then keys and values.
+/// Two structures, of 3 and 5 tokens; inputs are q, then keys and values. Heads of 6 channels have their weights kept
+/// for the way back, those of 2 have them computed again.
 struct AttentionCase : LayerCase {
-  static constexpr HeadShape heads{2, 6};
-  static constexpr int tokens = 8, width = 12;
+  static constexpr int tokens = 8;
+  HeadShape heads;
+  int width;
   std::vector<AttentionRange> ranges{{0, 3, 0, 3}, {3, 8, 3, 8}};
-  AttentionCase() { inputs = dual_inputs = tokens * 3 * width, outputs = tokens * width; }
+  explicit AttentionCase(int size = 6) : heads{2, size}, width(heads.width()) {
+    inputs = dual_inputs = tokens * 3 * width, outputs = tokens * width;
+  }
 
   template <class A>
   Numbers forward(const std::vector<double>&, const Numbers& x) const {
@@ -64,7 +68,9 @@ struct AttentionCase : LayerCase {
     const auto kv = store_keys<A>(tokens, width, part(x, tokens * width, 2 * tokens * width));
     const auto g_o = store<A>(unpadded(tokens, width), gy), g_q = poisoned<A>(unpadded(tokens, width));
     const auto g_kv = zeros<A>(unpadded(tokens, 2 * width));
+    const auto o = poisoned<A>(unpadded(tokens, width));
     AttentionScratch<A> scratch;
+    attention_forward<A>(heads, ranges, q.data(), kv.data(), scratch, o.data());
     attention_backward<A>(heads, ranges, q.data(), kv.data(), g_o.data(), scratch, g_q.data(), g_kv.data());
     Numbers g = read<A>(unpadded(tokens, width), g_q);
     append(g, read<A>(unpadded(tokens, 2 * width), g_kv));
@@ -73,6 +79,7 @@ struct AttentionCase : LayerCase {
 };
 TEST(Attention, Layer) {
   check_layer(AttentionCase{});
+  check_layer(AttentionCase{2});
 }
 
 TEST(Attention, IsTheStatedSum) {

@@ -118,6 +118,7 @@ struct Head {
   long block() const { return std::min(queries, std::max(fewest_rows, block_numbers / std::max(pad, 1))); }
   /// A block of rows [query][row][pad].
   Operand<A> rows_of(Buffer<T>& buffer) const { return columns<A>(buffer.reserve(block() * pad * A::rows), pad, 0); }
+  long weights() const { return queries * pad * A::rows; }  ///< numbers of all of them
   template <class F>
   void for_blocks(const F& f) const {
     for (long begin = 0; begin < queries; begin += block()) f(begin, std::min(block(), queries - begin));
@@ -127,6 +128,35 @@ struct Head {
     multiply<A>(Trans::no, Trans::yes, count, pad, size, q.from(begin), k, 0, p);
     for_each("isotrope::attention_softmax", count, Softmax<A>{static_cast<int>(keys), pad, p.value});
   }
+};
+
+/// Where weights are, which are kept for the way back or not.
+template <class A>
+class Weights {
+ public:
+  using T = typename A::Real;
+  Weights(const HeadShape& shape, const std::vector<AttentionRange>& ranges, Buffer<T>& buffer) : buffer_(buffer) {
+    long total = 0;
+    for (const AttentionRange& range : ranges) {
+      const Head<A> head(shape, range, 0, nullptr, nullptr);
+      kept_ = kept_ && head.pad <= 2 * shape.size && head.block() == head.queries;
+      total += shape.heads * head.weights();
+    }
+    if (kept_) next_ = buffer.reserve(total);
+  }
+  bool kept() const { return kept_; }
+  /// Of the heads one after the other.
+  Operand<A> of(const Head<A>& head) {
+    if (!kept_) return head.rows_of(buffer_);
+    T* begin = next_;
+    next_ += head.weights();
+    return columns<A>(begin, head.pad, 0);
+  }
+
+ private:
+  Buffer<T>& buffer_;
+  bool kept_ = true;
+  T* next_ = nullptr;
 };
 
 template <class F>
@@ -141,10 +171,11 @@ void for_heads(const HeadShape& shape, const std::vector<AttentionRange>& ranges
 template <class A>
 void attention_forward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
                        const typename A::Real* kv, AttentionScratch<A>& scratch, typename A::Real* o) {
+  Weights<A> weights(shape, ranges, scratch.weights);
   for_heads(shape, ranges, [&](const AttentionRange& range, int h) {
     const Head<A> head(shape, range, h, q, kv);
     const Operand<A> out = columns<A>(o, shape.width(), h * shape.size).from(range.query_begin);
-    const Operand<A> p = head.rows_of(scratch.weights);
+    const Operand<A> p = weights.of(head);
     head.for_blocks([&](long begin, long count) {
       head.weigh(begin, count, p);
       multiply<A>(Trans::no, Trans::no, count, head.size, head.keys, p, head.v, 0, out.from(begin));
@@ -156,12 +187,13 @@ template <class A>
 void attention_backward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
                         const typename A::Real* kv, const typename A::Real* g_o, AttentionScratch<A>& scratch,
                         typename A::Real* g_q, typename A::Real* g_kv) {
+  Weights<A> weights(shape, ranges, scratch.weights);
   for_heads(shape, ranges, [&](const AttentionRange& range, int h) {
     const Head<A> head(shape, range, h, q, kv), g_head(shape, range, h, g_q, g_kv);
     const Operand<A> g_out = columns<A>(g_o, shape.width(), h * shape.size).from(range.query_begin);
-    const Operand<A> p = head.rows_of(scratch.weights), g_p = head.rows_of(scratch.g_weights);
+    const Operand<A> p = weights.of(head), g_p = head.rows_of(scratch.g_weights);
     head.for_blocks([&](long begin, long count) {
-      head.weigh(begin, count, p);
+      if (!weights.kept()) head.weigh(begin, count, p);
       multiply<A>(Trans::yes, Trans::no, head.keys, head.size, count, p, g_out.from(begin), 1, g_head.v);
       multiply<A>(Trans::no, Trans::yes, count, head.pad, head.size, g_out.from(begin), head.v, 0, g_p);
       for_each("isotrope::attention_softmax_backward", count,

@@ -9,9 +9,9 @@
 ///
 ///   o_i = sum_j p_ij v_j,   p_i = softmax over j of q_i . k_j
 ///
-/// (the factor 1/sqrt(D) lies in the weights of q). Of the matrix p only a block of rows exists at a time, also on the
-/// way back, where blocks are computed again. Sums of products are matrix products of BLAS, for duals three in place of
-/// one.
+/// (the factor 1/sqrt(D) lies in the weights of q). Where rows of p are no longer than a token's key and value in a
+/// head, they are kept for the way back. Else only a block of rows exists at a time, and the way back computes it again.
+/// Sums of products are matrix products, for duals three in place of one.
 namespace isotrope {
 
 struct HeadShape {
@@ -25,9 +25,11 @@ struct AttentionRange {
   long query_begin, query_end, key_begin, key_end;
 };
 
+/// Of one layer: what forward leaves, backward takes.
 template <class A>
 struct AttentionScratch {
-  Buffer<typename A::Real> weights, g_weights;  ///< a block of rows of one head, [query][row][padded keys]
+  Buffer<typename A::Real> weights;    ///< of all heads or a block of one, [query][row][padded keys]
+  Buffer<typename A::Real> g_weights;  ///< a block of one head
 };
 
 /// Rows of kv that must be there beyond the last key; what is in them does not matter.
@@ -40,7 +42,7 @@ template <class A>
 void attention_forward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
                        const typename A::Real* kv, AttentionScratch<A>& scratch, typename A::Real* o);
 
-/// g_q is written, g_kv is added to.
+/// g_q is written, g_kv is added to; after attention_forward of the same.
 template <class A>
 void attention_backward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
                         const typename A::Real* kv, const typename A::Real* g_o, AttentionScratch<A>& scratch,

@@ -32,6 +32,50 @@ struct ActivateBackward {
   }
 };
 
+/// silu and its slope from one exponential.
+template <class X>
+struct ValueAndSlope {
+  X value, slope;
+};
+template <class X>
+KOKKOS_INLINE_FUNCTION ValueAndSlope<X> silu_and_slope(const X& x) {
+  using T = decltype(horizontal_sum(x));
+  const X s = sigmoid(x);
+  return {x * s, s * (T(1) + x * (T(1) - s))};
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION ValueAndSlope<Dual<X>> silu_and_slope(const Dual<X>& x) {
+  using T = decltype(horizontal_sum(x.v));
+  const X s = sigmoid(x.v), slope = s * (T(1) + x.v * (T(1) - s));
+  const X curvature = s * (T(1) - s) * (T(2) + x.v * (T(1) - s - s));
+  return {{x.v * s, slope * x.t}, {slope, curvature * x.t}};
+}
+
+template <class A>
+struct ActivateForSlope {
+  using T = typename A::Real;
+  int width;
+  T *x, *y;
+  KOKKOS_FUNCTION void operator()(int i, int b) const {
+    const long at = static_cast<long>(i) * width * A::rows + b * lane_width<T>;
+    const auto both = silu_and_slope(A::load(x + at, width));
+    A::store(y + at, width, both.value);
+    A::store(x + at, width, both.slope);
+  }
+};
+
+template <class A>
+struct MultiplyBySlope {
+  using T = typename A::Real;
+  int width;
+  const T* slope;
+  T* g;
+  KOKKOS_FUNCTION void operator()(int i, int b) const {
+    const long at = static_cast<long>(i) * width * A::rows + b * lane_width<T>;
+    A::store(g + at, width, A::load(g + at, width) * A::load(slope + at, width));
+  }
+};
+
 template <class A>
 struct ScaleRows {
   using T = typename A::Real;
@@ -87,6 +131,18 @@ void activate_backward(long n, int width, double norm, const typename A::Real* x
 }
 
 template <class A>
+void activate_for_slope(long n, int width, typename A::Real* x, typename A::Real* y) {
+  for_channels("isotrope::activate_for_slope", n, width / lane_width<typename A::Real>,
+               ActivateForSlope<A>{width, x, y});
+}
+
+template <class A>
+void multiply_by_slope(long n, int width, const typename A::Real* slope, typename A::Real* g) {
+  for_channels("isotrope::multiply_by_slope", n, width / lane_width<typename A::Real>,
+               MultiplyBySlope<A>{width, slope, g});
+}
+
+template <class A>
 void RadialMlp::forward(const typename A::Real* weights, long edges, const typename A::Real* input, Scratch<A>& scratch,
                         typename A::Real* output, const typename A::Num* factor) const {
   const std::size_t hidden = layers.size() - 1;
@@ -137,6 +193,8 @@ void RadialMlp::backward(const typename A::Real* weights, long edges, const type
 #define ISOTROPE_INSTANTIATE(A)                                                                                      \
   template void activate<A>(long, int, double, const A::Real*, A::Real*);                                            \
   template void activate_backward<A>(long, int, double, const A::Real*, const A::Real*, A::Real*);                   \
+  template void activate_for_slope<A>(long, int, A::Real*, A::Real*);                                                \
+  template void multiply_by_slope<A>(long, int, const A::Real*, A::Real*);                                           \
   template void RadialMlp::forward<A>(const A::Real*, long, const A::Real*, RadialMlp::Scratch<A>&, A::Real*,        \
                                       const A::Num*) const;                                                          \
   template void RadialMlp::backward<A>(const A::Real*, long, const A::Real*, RadialMlp::Scratch<A>&, const A::Real*, \

@@ -16,7 +16,7 @@ void FullMixing<A>::begin_forward() {
 }
 
 template <class A>
-void FullMixing<A>::forward(int, T* q, Buffer<T>& kv, T* o) {
+void FullMixing<A>::forward(int layer, T* q, Buffer<T>& kv, T* o) {
   const HeadShape& heads = shape_.heads;
   const T *cosine = arrays_.cosine.data(), *sine = arrays_.sine.data();
   rotate<A>(graph_.tokens, heads, cosine, sine, heads.width(), q);
@@ -25,7 +25,8 @@ void FullMixing<A>::forward(int, T* q, Buffer<T>& kv, T* o) {
     TokenExchange<T> exchange(graph_.key_of, graph_.keys, kv, 2 * heads.width());
     halo_.forward(exchange);
   }
-  attention_forward<A>(heads, graph_.ranges, q, kv.data(), arrays_.attention, o);
+  if (arrays_.attention.size() <= static_cast<std::size_t>(layer)) arrays_.attention.resize(layer + 1);
+  attention_forward<A>(heads, graph_.ranges, q, kv.data(), arrays_.attention[layer], o);
 }
 
 template <class A>
@@ -34,9 +35,9 @@ void FullMixing<A>::begin_backward() {
 }
 
 template <class A>
-void FullMixing<A>::backward(int, const T* q, const T* kv, const T* g_o, T* g_q, Buffer<T>& g_kv) {
+void FullMixing<A>::backward(int layer, const T* q, const T* kv, const T* g_o, T* g_q, Buffer<T>& g_kv) {
   const HeadShape& heads = shape_.heads;
-  attention_backward<A>(heads, graph_.ranges, q, kv, g_o, arrays_.attention, g_q, g_kv.data());
+  attention_backward<A>(heads, graph_.ranges, q, kv, g_o, arrays_.attention[layer], g_q, g_kv.data());
   if constexpr (!A::dual) {
     TokenExchange<T> exchange(graph_.key_of, graph_.keys, g_kv, 2 * heads.width());
     halo_.reverse(exchange);

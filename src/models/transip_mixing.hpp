@@ -40,7 +40,7 @@ struct MixingShape {
 template <class A>
 struct FullMixingArrays {
   Buffer<typename A::Real> cosine, sine;
-  AttentionScratch<A> attention;
+  std::vector<AttentionScratch<A>> attention;  ///< [layers]
   Buffer<double> g_x;  ///< [token][3] dE/dx
 };
 

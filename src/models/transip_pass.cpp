@@ -210,7 +210,7 @@ void TransipPass<A>::transform(int t) {
   norm(w.network_norm, a.mid, a.mid_y);
   T *before = reserve(a.before, hidden), *after = reserve(a.after, hidden);
   linear(w.network[0], a.mid_y.data(), pad, 0, before, hidden, left(t, &DualLayer::before));
-  activate<A>(tokens_, hidden, 1, before, after);
+  activate_for_slope<A>(tokens_, hidden, before, after);
   T* x = reserve(output_of(arrays_, t), pad);
   copy(a.mid.data(), x);
   linear(w.network[1], after, hidden, 1, x, pad, duals_ ? &output_of(*duals_, t) : nullptr);
@@ -226,7 +226,7 @@ void TransipPass<A>::transform_backward(int t) {
   T* g_hidden = reserve(arrays_.g_hidden, hidden);
   linear_back(w.network[1], arrays_.g.data(), pad, 0, g_hidden, hidden);
   pass_on(t, &DualLayer::g_after, hidden, g_hidden);
-  activate_backward<A>(tokens_, hidden, 1, a.before.data(), g_hidden, g_hidden);
+  multiply_by_slope<A>(tokens_, hidden, a.before.data(), g_hidden);
   linear_weight_gradient<A>(w.network[0], tokens_, a.mid_y.data(), pad, g_hidden, hidden, weight_gradient_);
   linear_back(w.network[0], g_hidden, hidden, 0, arrays_.g_y.data(), pad);
   pass_on(t, &DualLayer::g_mid_y, pad, arrays_.g_y.data());
@@ -239,7 +239,7 @@ void TransipPass<A>::read_out(const Matrix (&network)[2], Head& head) {
   const int pad = c_.plan->pad;
   T *before = reserve(head.before, pad), *after = reserve(head.after, pad);
   linear_forward<A>(c_.weights, network[0], tokens_, arrays_.y.data(), pad, 0, before, pad);
-  activate<A>(tokens_, pad, 1, before, after);
+  activate_for_slope<A>(tokens_, pad, before, after);
   linear_forward<A>(c_.weights, network[1], tokens_, after, pad, 0, reserve(head.out, network[1].out), network[1].out);
 }
 
@@ -250,7 +250,7 @@ void TransipPass<A>::read_out_backward(const Matrix (&network)[2], Head& head) {
   linear_weight_gradient<A>(network[1], tokens_, head.after.data(), pad, head.g_out.data(), width, weight_gradient_);
   T* g_hidden = reserve(arrays_.g_hidden, pad);
   linear_backward<A>(c_.weights, network[1], tokens_, head.g_out.data(), width, 0, g_hidden, pad);
-  activate_backward<A>(tokens_, pad, 1, head.before.data(), g_hidden, g_hidden);
+  multiply_by_slope<A>(tokens_, pad, head.before.data(), g_hidden);
   linear_weight_gradient<A>(network[0], tokens_, arrays_.y.data(), pad, g_hidden, pad, weight_gradient_);
   linear_backward<A>(c_.weights, network[0], tokens_, g_hidden, pad, 1, arrays_.g_y.data(), pad);
 }

@@ -22,7 +22,7 @@ struct TransipArrays {
   struct Layer {
     Buffer<T> x, y, q, kv, o;  ///< before the layer, normed; heads; what attention gives
     Buffer<T> mid, mid_y;      ///< between attention and network, normed
-    Buffer<T> before, after;   ///< the activation of the network
+    Buffer<T> before, after;   ///< the activation of the network; `before` becomes its slope
     /// Of duals: values of adjoints, [token][width], where a plain pass left them: of o, of both y, of `after`.
     Buffer<T> g_o, g_y, g_mid_y, g_after;
   };
