@@ -329,7 +329,12 @@ struct AttendCase : EdgeCase {
     const View<typename A::Num> g_weight("g_weight", edges * shape.heads);
     const auto g_radial = poisoned<A>(per_edge<A>(1));
     attention_weights<A>(padded_shape<A>(), e, weights);
-    AttentionAdjoint<A> adjoint{g_radial.data(), g_weight.data(), A::dual ? nullptr : g_couplings.data(),
+    const auto g_scalars = poisoned<A>(per_edge<A>(3)), g_vectors = poisoned<A>(vectors<A>());
+    AttentionAdjoint<A> adjoint{g_scalars.data(),
+                                g_vectors.data(),
+                                g_radial.data(),
+                                g_weight.data(),
+                                A::dual ? nullptr : g_couplings.data(),
                                 A::dual ? nullptr : g_envelope.data()};
     const int C = shape.channels, pad = padded_shape<A>().pad;
     const std::vector<double> before = gw ? *gw : w;
@@ -344,8 +349,8 @@ struct AttendCase : EdgeCase {
       gw->insert(gw->end(), self.begin(), self.end());
     }
     Numbers out = read<A>(per_edge<A>(1), g_radial);
-    append(out, read<A>(per_edge<A>(3), memory.scalars));
-    append(out, read<A>(vectors<A>(), memory.vectors));
+    append(out, read<A>(per_edge<A>(3), g_scalars));
+    append(out, read<A>(vectors<A>(), g_vectors));
     if (!A::dual) {
       append(out, read_numbers<Plain<T>>(g_couplings));
       for (int k = 0; k < edges; ++k) out.v.push_back(shape.self ? g_envelope.data()[k] : 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Matrix products against sums written out, for the sizes and strides at which the program takes another way.
+// Matrix products, at once and with a packed factor, against sums written out, for the sizes and strides at which the
+// program takes another way.
 #include "core/gemm.hpp"
 
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "core/kokkos_ext.hpp"
+#include "core/packed_matrix.hpp"
 #include "core/random.hpp"
 
 namespace isotrope {
@@ -24,7 +26,7 @@ std::vector<T> random_numbers(std::size_t size, std::uint64_t seed) {
 
 /// C of m x n by sums over k; rows are `gap` numbers longer than they need to be, which must stay as they are.
 template <class T>
-void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta) {
+void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, bool packed = false) {
   constexpr long gap = 3;
   const long lda = (ta == Trans::no ? k : m) + gap, ldb = (tb == Trans::no ? n : k) + gap, ldc = n + gap;
   const auto a = random_numbers<T>((m + k) * (lda + 1), 1), b = random_numbers<T>((n + k) * (ldb + 1), 2);
@@ -34,7 +36,13 @@ void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta) {
   }
   const auto before = c;
   const auto A = to_device("a", a), B = to_device("b", b), C = to_device("c", c);
-  gemm<T>(ta, tb, m, n, k, alpha, A.data(), lda, B.data(), ldb, beta, C.data(), ldc);
+  if (packed) {
+    PackedMatrix<T> factor;
+    factor.pack(tb, n, k, B.data(), ldb);
+    factor.multiply(m, A.data(), lda, beta, C.data(), ldc);
+  } else {
+    gemm<T>(ta, tb, m, n, k, alpha, A.data(), lda, B.data(), ldb, beta, C.data(), ldc);
+  }
   auto found = Kokkos::create_mirror_view(C);
   Kokkos::deep_copy(found, C);
   double worst = 0;
@@ -55,15 +63,17 @@ void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta) {
   // Partial sums of k products of normal numbers are of size sqrt(k), and so is what k roundings of them add up to.
   EXPECT_LE(worst, (20 + 4 * k) * std::numeric_limits<T>::epsilon())
       << m << " x " << n << " x " << k << (ta == Trans::yes ? ", A transposed" : "")
-      << (tb == Trans::yes ? ", B transposed" : "") << ", beta " << beta;
+      << (tb == Trans::yes ? ", B transposed" : "") << ", beta " << beta << (packed ? ", packed" : "");
 }
 
 template <class T>
 void check_all() {
-  for (const long m : {1L, 31L, 37L, 130L}) {
+  for (const long m : {1L, 31L, 32L, 33L, 34L, 35L, 130L}) {
     for (const long n : {1L, 24L, 48L}) {
       for (const long k : {1L, 7L, 250L, 385L, 800L}) {
         for (const Trans tb : {Trans::no, Trans::yes}) {
+          check<T>(Trans::no, tb, m, n, k, T(1), T(0), true);
+          check<T>(Trans::no, tb, m, n, k, T(1), T(1), true);
           for (const Trans ta : {Trans::no, Trans::yes}) {
             check<T>(ta, tb, m, n, k, T(1), T(0));
             check<T>(ta, tb, m, n, k, T(1), T(1));

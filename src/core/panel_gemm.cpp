@@ -44,15 +44,24 @@ void tile(long depth, const T* a, long lda, const T* panel, bool add, T* c, long
   }
 }
 
-/// All rows of one panel; what is left after the tiles goes through smaller ones.
-template <Trans ta, class T, int lanes, int rows = tile_rows>
+/// A tile of as many rows as are left, 0 to `most`.
+template <Trans ta, class T, int lanes, int most = tile_rows - 1>
+void rest_of_panel(long rows, long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
+  if constexpr (most > 0) {
+    if (rows == most) return tile<ta, T, most, lanes>(depth, a, lda, panel, add, c, ldc);
+    rest_of_panel<ta, T, lanes, most - 1>(rows, depth, a, lda, panel, add, c, ldc);
+  }
+}
+
+/// All rows of one panel.
+template <Trans ta, class T, int lanes>
 void rows_of_panel(long m, long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
   const long row = ta == Trans::no ? lda : 1;
   long i = 0;
-  for (; i + rows <= m; i += rows) tile<ta, T, rows, lanes>(depth, a + i * row, lda, panel, add, c + i * ldc, ldc);
-  if constexpr (rows > 1) {
-    rows_of_panel<ta, T, lanes, rows / 2>(m - i, depth, a + i * row, lda, panel, add, c + i * ldc, ldc);
+  for (; i + tile_rows <= m; i += tile_rows) {
+    tile<ta, T, tile_rows, lanes>(depth, a + i * row, lda, panel, add, c + i * ldc, ldc);
   }
+  rest_of_panel<ta, T, lanes>(m - i, depth, a + i * row, lda, panel, add, c + i * ldc, ldc);
 }
 
 /// Columns [0, width) of a block of op(B), `stride` apart in the panel.
@@ -96,6 +105,27 @@ void multiply_block(long m, long n, long depth, const T* a, long lda, const T* p
   if (j < n) rows_of_panel<ta, T, 1>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
 }
 
+/// C = op(A) panels + (add ? C : 0), blocks of rows at a time.
+template <class T>
+void multiply_panels(Trans ta, long m, long n, long depth, const T* a, long lda, const T* panels, bool add, T* c,
+                     long ldc) {
+  const long block = std::max<long>(1, block_numbers / (depth * tile_rows)) * tile_rows;
+  for (long i = 0; i < m; i += block) {
+    const long rows = std::min(block, m - i);
+    if (ta == Trans::no) {
+      multiply_block<Trans::no, T>(rows, n, depth, a + i * lda, lda, panels, add, c + i * ldc, ldc);
+    } else {
+      multiply_block<Trans::yes, T>(rows, n, depth, a + i, lda, panels, add, c + i * ldc, ldc);
+    }
+  }
+}
+
+/// The inner dimension in pieces of about the same size.
+long depth_of_panels(long k) {
+  const long pieces = (k + most_depth - 1) / most_depth;
+  return (k + pieces - 1) / pieces;
+}
+
 }  // namespace
 
 template <class T>
@@ -109,21 +139,30 @@ template <class T>
 void panel_gemm(Trans ta, Trans tb, long m, long n, long k, const T* a, long lda, const T* b, long ldb, T beta, T* c,
                 long ldc) {
   static thread_local std::vector<T> panels;
-  const long pieces = (k + most_depth - 1) / most_depth, most = (k + pieces - 1) / pieces;
+  const long most = depth_of_panels(k);
+  panels.resize(std::max<std::size_t>(panels.size(), most * n));
   for (long p = 0; p < k; p += most) {
     const long depth = std::min(most, k - p);
-    panels.resize(std::max<std::size_t>(panels.size(), depth * n));
     copy_panels<T>(tb, n, depth, tb == Trans::no ? b + p * ldb : b + p, ldb, panels.data());
-    const bool add = p > 0 || beta != T(0);
-    const long block = std::max<long>(1, block_numbers / (depth * tile_rows)) * tile_rows;
-    for (long i = 0; i < m; i += block) {
-      const long rows = std::min(block, m - i);
-      if (ta == Trans::no) {
-        multiply_block<Trans::no, T>(rows, n, depth, a + i * lda + p, lda, panels.data(), add, c + i * ldc, ldc);
-      } else {
-        multiply_block<Trans::yes, T>(rows, n, depth, a + p * lda + i, lda, panels.data(), add, c + i * ldc, ldc);
-      }
-    }
+    multiply_panels<T>(ta, m, n, depth, ta == Trans::no ? a + p : a + p * lda, lda, panels.data(),
+                       p > 0 || beta != T(0), c, ldc);
+  }
+}
+
+template <class T>
+void pack_panels(Trans tb, long n, long k, const T* b, long ldb, T* panels) {
+  const long most = depth_of_panels(k);
+  for (long p = 0; p < k; p += most) {
+    copy_panels<T>(tb, n, std::min(most, k - p), tb == Trans::no ? b + p * ldb : b + p, ldb, panels + p * n);
+  }
+}
+
+template <class T>
+void packed_gemm(long m, long n, long k, const T* a, long lda, const T* panels, T beta, T* c, long ldc) {
+  const long most = depth_of_panels(k);
+  for (long p = 0; p < k; p += most) {
+    multiply_panels<T>(Trans::no, m, n, std::min(most, k - p), a + p, lda, panels + p * n, p > 0 || beta != T(0), c,
+                       ldc);
   }
 }
 
@@ -132,6 +171,10 @@ template bool panel_gemm_serves(Trans, long, long, long, double);
 template void panel_gemm(Trans, Trans, long, long, long, const float*, long, const float*, long, float, float*, long);
 template void panel_gemm(Trans, Trans, long, long, long, const double*, long, const double*, long, double, double*,
                          long);
+template void pack_panels(Trans, long, long, const float*, long, float*);
+template void pack_panels(Trans, long, long, const double*, long, double*);
+template void packed_gemm(long, long, long, const float*, long, const float*, float, float*, long);
+template void packed_gemm(long, long, long, const double*, long, const double*, double, double*, long);
 
 }  // namespace isotrope
 #endif

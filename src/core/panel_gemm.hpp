@@ -17,4 +17,11 @@ template <class T>
 void panel_gemm(Trans ta, Trans tb, long m, long n, long k, const T* a, long lda, const T* b, long ldb, T beta, T* c,
                 long ldc);
 
+/// The same in two steps, for products of many short runs of rows with one matrix (core/packed_matrix.hpp): op(B) in
+/// panels, k n numbers, and C = A op(B) + beta C.
+template <class T>
+void pack_panels(Trans tb, long n, long k, const T* b, long ldb, T* panels);
+template <class T>
+void packed_gemm(long m, long n, long k, const T* a, long lda, const T* panels, T beta, T* c, long ldc);
+
 }  // namespace isotrope

@@ -87,13 +87,13 @@ void attend(const AttentionShape& shape, const AttentionEdges<A>& e, const Atten
 template <class A>
 struct AttentionAdjoint {
   using T = typename A::Real;
+  T *scalars = nullptr, *vectors = nullptr;  ///< as in AttentionEdges, written by attend_backward
   T* radial = nullptr;  ///< [edge][row][pad]: written by attend_backward, added to by edge_messages_backward
   typename A::Num* weight = nullptr;  ///< [edge][heads], scratch
   T* couplings = nullptr;             ///< [edge of the graph][d][d], added; plain numbers only, none where null
   double* envelope = nullptr;         ///< [edge of the graph], added; plain numbers only, none where null
 };
 
-/// Writes the adjoints of scalars and vectors over them.
 template <class A>
 void attend_backward(const AttentionShape& shape, const AttentionEdges<A>& e,
                      const AttentionWeights<typename A::Real>& weights, const Features<A>& g_out,

@@ -57,7 +57,8 @@ struct AttendBackward {
   /// Returns w s, of which the sum over a head's channels is the adjoint of its weight.
   KOKKOS_INLINE_FUNCTION Vec one_lane(int t, long k, int c, CouplingSums<T, D>& couplings) const {
     const int pad = shape.pad;
-    T* row = e.scalars + k * 3 * pad * A::rows + c;
+    const T* row = e.scalars + k * 3 * pad * A::rows + c;
+    T* g_row = adjoint.scalars + k * 3 * pad * A::rows + c;
     const Vec w = A::load(e.radial_of(k, pad) + c, pad);
     const Vec p = head_lane<A>(shape, e.weight + k * shape.heads, c), scale = p * w;
     const typename A::Num* matrix = e.couplings + (e.edge_begin + k) * D * D;
@@ -75,14 +76,14 @@ struct AttendBackward {
     Vec ungated = A::zero();
     couple(couplings, 0, scale * u0, g);
     for (int i = 1; i < M; ++i) {
-      T* vector = e.vectors + (message_row<D, M>(e.edges, k, i) - e.edges) * pad * A::rows + c;
-      const Vec v = A::load(vector, pad);
+      const long at = (message_row<D, M>(e.edges, k, i) - e.edges) * pad * A::rows + c;
+      const Vec v = A::load(e.vectors + at, pad);
       ungated += v * q[i];
       if constexpr (M == D) couple(couplings, i, scale_open * v, g);
-      A::store(vector, pad, scale_open * q[i]);
+      A::store(adjoint.vectors + at, pad, scale_open * q[i]);
     }
-    A::store(row + pad, 3 * pad, scale * q[0] * slope);
-    A::store(row + 2 * pad, 3 * pad, scale_open * (T(1) - open) * ungated);
+    A::store(g_row + pad, 3 * pad, scale * q[0] * slope);
+    A::store(g_row + 2 * pad, 3 * pad, scale_open * (T(1) - open) * ungated);
     const Vec s = u0 * q[0] + open * ungated;
     A::store(adjoint.radial + k * pad * A::rows + c, pad, p * s);
     return w * s;
@@ -152,7 +153,7 @@ struct SoftmaxBackward {
   }
 };
 
-/// The adjoint of q written over it; gradients of the score and of all three biases.
+/// The adjoint of q; gradients of the score and of all three biases.
 template <class A>
 struct LogitsBackward {
   using T = typename A::Real;
@@ -160,7 +161,7 @@ struct LogitsBackward {
   AttentionShape shape;
   AttentionEdges<A> e;
   AttentionWeights<T> weights;
-  const typename A::Num* g_logit;
+  AttentionAdjoint<A> adjoint;  ///< its weights are those of the logits by now
   AttentionGradients<T> gradients;
   template <class Team>
   KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
@@ -171,17 +172,18 @@ struct LogitsBackward {
       const Lane<T> score = load_weight<A>(weights.score + c);
       Vec sums[4] = {A::zero(), A::zero(), A::zero(), A::zero()};
       for (long k = begin; k < end; ++k) {
-        T* row = e.scalars + k * 3 * pad * A::rows + c;
+        const T* row = e.scalars + k * 3 * pad * A::rows + c;
+        T* g_row = adjoint.scalars + k * 3 * pad * A::rows + c;
         const Vec q = plus(A::load(row, 3 * pad), load_weight<A>(weights.bias + c));
-        const Vec g = head_lane<A>(shape, g_logit + k * shape.heads, c);
+        const Vec g = head_lane<A>(shape, adjoint.weight + k * shape.heads, c);
         const Vec rise = sigmoid(q), slope = rise * (T(1) + q * (T(1) - rise));  // of silu
         const Vec g_q = times(score, Vec(g * (T(0.2) + slope * T(0.8))));
-        A::store(row, 3 * pad, g_q);
+        A::store(g_row, 3 * pad, g_q);
         if (gradients.score) {
           sums[0] += g * (q * T(0.2) + q * rise * T(0.8));
           sums[1] += g_q;
-          sums[2] += A::load(row + pad, 3 * pad);
-          sums[3] += A::load(row + 2 * pad, 3 * pad);
+          sums[2] += A::load(g_row + pad, 3 * pad);
+          sums[3] += A::load(g_row + 2 * pad, 3 * pad);
         }
       }
       if (gradients.score && begin < end) {
@@ -269,7 +271,7 @@ void attend_backward(const AttentionShape& shape, const AttentionEdges<A>& e,
   });
   for_each("isotrope::softmax_backward", rows,
            SoftmaxBackward<A>{shape, e, weights, adjoint, shape.self ? gradients.self_logit : nullptr});
-  for_teams("isotrope::logits_backward", rows, LogitsBackward<A>{shape, e, weights, adjoint.weight, gradients});
+  for_teams("isotrope::logits_backward", rows, LogitsBackward<A>{shape, e, weights, adjoint, gradients});
 }
 
 template <class A>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "core/gemm.hpp"
+#include "core/packed_matrix.hpp"
 #include "layers/weights.hpp"
 
 /// Linear layers over rows (atom, m, value|tangent) x channels: one GEMM, also for duals.
@@ -33,6 +34,27 @@ template <class T>
 void linear_backward_tangents(const T* weights, const Matrix& w, long n, const T* gy, long ldy, T beta, T* gx,
                               long ldx) {
   gemm<T>(Trans::no, Trans::yes, n, w.in, w.out, 1, gy + ldy, 2 * ldy, weights + w.at, w.out, beta, gx + ldx, 2 * ldx);
+}
+
+/// The matrix of a linear layer for many short runs of rows, and its transpose for their adjoints.
+template <class T>
+void pack_forward(const T* weights, const Matrix& w, PackedMatrix<T>& packed) {
+  packed.pack(Trans::no, w.out, w.in, weights + w.at, w.out);
+}
+template <class T>
+void pack_backward(const T* weights, const Matrix& w, PackedMatrix<T>& packed) {
+  packed.pack(Trans::yes, w.in, w.out, weights + w.at, w.out);
+}
+
+/// y = x op(W), as packed; `tangents`: those of duals alone.
+template <class A>
+void linear_packed(const PackedMatrix<typename A::Real>& w, long n, const typename A::Real* x, long ldx,
+                   typename A::Real* y, long ldy, bool tangents = false) {
+  if (A::dual && tangents) {
+    w.multiply(n, x + ldx, 2 * ldx, 0, y + ldy, 2 * ldy);
+  } else {
+    w.multiply(n * A::rows, x, ldx, 0, y, ldy);
+  }
 }
 
 /// Adds the gradient of W. For duals the tangent of dE/dW, which is dL/dW: swapped rows pair up, x^T(value) gy(tangent)

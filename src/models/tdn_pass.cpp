@@ -181,8 +181,8 @@ void TdnPass<A>::embed_atoms_backward(const Features<A>& g_x) {
     AttentionEdges<A> e = edges_of(chunk);
     place_radial(arrays_.degree_radial, e.edges, 0, e);
     chunk_radial_weights(c_.plan->degree_radial, 0, e);
-    degree_embedding_backward<A>(block_shape(0), e, c_.weights + c_.plan->degree, g_sums, g_count, adjoint_of(chunk),
-                                 place(c_.plan->degree));
+    degree_embedding_backward<A>(block_shape(0), e, c_.weights + c_.plan->degree, g_sums, g_count,
+                                 adjoint_of(block_shape(0), e), place(c_.plan->degree));
     chunk_radial_backward(c_.plan->degree_radial, 0, e);
   }
   end_radial_backward(c_.plan->degree_radial, 0);

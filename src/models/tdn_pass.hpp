@@ -8,6 +8,7 @@
 #include "layers/edge_pairs.hpp"
 #include "layers/edge_product.hpp"
 #include "layers/halo.hpp"
+#include "layers/linear.hpp"
 #include "layers/radial_table.hpp"
 #include "models/tdn_weights.hpp"
 
@@ -49,8 +50,10 @@ struct TdnArrays {
   Buffer<N> count, g_count;                  ///< [rows]
   Buffer<T> out, normed, energy_before, energy_after, energy_column, force_features, force_column;
   Buffer<double> energy;  ///< [nodes] of the network
+  // of the attention at hand
+  PackedMatrix<T> wide_scalars, wide_vectors, wide_scalars_back, wide_vectors_back;
   // of the chunk at hand
-  Buffer<T> message, g_radial;
+  Buffer<T> message, g_scalars, g_vectors, g_radial;
   Buffer<N> g_weight;
   // adjoints
   Buffer<N> seed, force_seed;  ///< [nodes], [rows][3]
@@ -63,10 +66,11 @@ struct TdnArrays {
     long edge_begin, edge_end;
   };
   std::vector<Chunk> chunks;
-  bool kept = false;             ///< whether what forward computed on the edges is there for backward
-  bool values_there = false;     ///< of duals: whether a plain pass left the values of what linear layers make of edges
-  long chunk_numbers = 1 << 21;  ///< of a chunk with more than one receiver, in all its arrays, without tangents
-  long most_kept = 1L << 26;     ///< numbers
+  bool kept = false;          ///< whether what forward computed on the edges is there for backward
+  bool values_there = false;  ///< of duals: whether a plain pass left the values of what linear layers make of edges
+  /// Of a chunk with more than one receiver, in all its arrays, without tangents: what the second cache holds.
+  long chunk_numbers = 1 << 19;
+  long most_kept = 1L << 26;  ///< numbers
 };
 
 /// What one pass is for.
@@ -138,9 +142,11 @@ class TdnPass {
   void sender_features_backward(const TdnAttention& w, const Features<A>& x, const Features<A>& g_x);
   void edges_forward(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
                      const AttentionEdges<A>& e);
-  void wide_forward(const TdnAttention& w, const AttentionShape& shape, const AttentionEdges<A>& e);
-  void wide_backward(const TdnAttention& w, const Attention& arrays, const AttentionShape& shape,
-                     const AttentionEdges<A>& e);
+  void pack_wide(const WideMatrix& wide);
+  void pack_wide_backward(const WideMatrix& wide);
+  void wide_forward(const AttentionShape& shape, const AttentionEdges<A>& e);
+  void wide_backward(const Attention& arrays, const AttentionShape& shape, const AttentionEdges<A>& e,
+                     const AttentionAdjoint<A>& adjoint);
   void leave_values(int table, const AttentionShape& shape, const AttentionEdges<A>& e);
   void leave_adjoints(int table, const AttentionShape& shape, const AttentionEdges<A>& e);
   void recompute(const TdnAttention& w, Attention& arrays, int table, const AttentionShape& shape,
@@ -161,7 +167,7 @@ class TdnPass {
   void end_radial_backward(const NormedMlp& network, int table);
   AttentionEdges<A> edges_of(const Chunk& chunk);
   AttentionEdges<A> edges_of(Attention& arrays, const AttentionShape& shape, const Chunk& chunk);
-  AttentionAdjoint<A> adjoint_of(const Chunk& chunk);
+  AttentionAdjoint<A> adjoint_of(const AttentionShape& shape, const AttentionEdges<A>& e);
   AttentionWeights<T> attention_weights_of(const TdnAttention& w) const;
   AttentionGradients<T> attention_gradients_of(const TdnAttention& w) const;
   void split_into_chunks();

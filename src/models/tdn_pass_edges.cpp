@@ -93,11 +93,13 @@ AttentionEdges<A> TdnPass<A>::edges_of(Attention& arrays, const AttentionShape& 
 }
 
 template <class A>
-AttentionAdjoint<A> TdnPass<A>::adjoint_of(const Chunk& chunk) {
-  const long edges = chunk.edge_end - chunk.edge_begin;
+AttentionAdjoint<A> TdnPass<A>::adjoint_of(const AttentionShape& shape, const AttentionEdges<A>& e) {
+  const long row = static_cast<long>(pad_) * A::rows;
   AttentionAdjoint<A> adjoint;
-  adjoint.radial = arrays_.g_radial.reserve(edges * pad_ * A::rows);
-  adjoint.weight = arrays_.g_weight.reserve(edges * c_.shape->heads);
+  adjoint.scalars = arrays_.g_scalars.reserve(e.edges * 3 * row);
+  adjoint.vectors = arrays_.g_vectors.reserve(e.edges * (shape.message_components() - 1) * row);
+  adjoint.radial = arrays_.g_radial.reserve(e.edges * row);
+  adjoint.weight = arrays_.g_weight.reserve(e.edges * c_.shape->heads);
   adjoint.couplings = purpose_.edges ? arrays_.g_couplings.data() : nullptr;
   adjoint.envelope = purpose_.edges ? arrays_.g_envelope.data() : nullptr;
   return adjoint;
@@ -153,12 +155,25 @@ void TdnPass<A>::attention(const TdnAttention& w, Attention& arrays, int table, 
                            const Features<A>& x, const Features<A>& out) {
   sender_features(w, arrays, x);
   radial_weights(w.radial, table, arrays.radial);
+  pack_wide(w.wide);
   for (const Chunk& chunk : arrays_.chunks) {
     const AttentionEdges<A> e = edges_of(arrays, shape, chunk);
     edges_forward(w, arrays, table, shape, e);
     attention_weights<A>(shape, e, attention_weights_of(w));
     attend<A>(shape, e, attention_weights_of(w), out);
   }
+}
+
+/// The linear layers of messages, which every chunk reads.
+template <class A>
+void TdnPass<A>::pack_wide(const WideMatrix& wide) {
+  pack_forward<T>(c_.weights, wide.scalars, arrays_.wide_scalars);
+  pack_forward<T>(c_.weights, wide.vectors, arrays_.wide_vectors);
+}
+template <class A>
+void TdnPass<A>::pack_wide_backward(const WideMatrix& wide) {
+  pack_backward<T>(c_.weights, wide.scalars, arrays_.wide_scalars_back);
+  pack_backward<T>(c_.weights, wide.vectors, arrays_.wide_vectors_back);
 }
 
 /// Radial weights, messages and their linear layers.
@@ -168,44 +183,32 @@ void TdnPass<A>::edges_forward(const TdnAttention& w, Attention& arrays, int tab
   chunk_radial_weights(w.radial, table, e);
   edge_messages<A>(shape, e, features(arrays.source, c_.plan->features, graph_.senders),
                    features(arrays.target, c_.plan->features, graph_.rows));
-  wide_forward(w, shape, e);
+  wide_forward(shape, e);
   leave_values(table, shape, e);
 }
 
 /// The linear layers of messages; of duals whose values are there the tangents.
 template <class A>
-void TdnPass<A>::wide_forward(const TdnAttention& w, const AttentionShape& shape, const AttentionEdges<A>& e) {
-  const WideMatrix& wide = w.wide;
+void TdnPass<A>::wide_forward(const AttentionShape& shape, const AttentionEdges<A>& e) {
   const long vectors = e.edges * (shape.message_components() - 1);
-  const T* message = e.message + e.edges * pad_ * A::rows;  // of the vectors
-  if constexpr (A::dual) {
-    if (arrays_.values_there) {
-      linear_forward_tangents<T>(c_.weights, wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
-      linear_forward_tangents<T>(c_.weights, wide.vectors, vectors, message, pad_, 0, e.vectors, pad_);
-      return;
-    }
-  }
-  linear_forward<A>(c_.weights, wide.scalars, e.edges, e.message, pad_, 0, e.scalars, 3 * pad_);
-  linear_forward<A>(c_.weights, wide.vectors, vectors, message, pad_, 0, e.vectors, pad_);
+  const bool tangents = A::dual && arrays_.values_there;
+  linear_packed<A>(arrays_.wide_scalars, e.edges, e.message, pad_, e.scalars, 3 * pad_, tangents);
+  linear_packed<A>(arrays_.wide_vectors, vectors, e.message + e.edges * pad_ * A::rows, pad_, e.vectors, pad_,
+                   tangents);
 }
 
 /// From the adjoints of their outputs to those of the messages.
 template <class A>
-void TdnPass<A>::wide_backward(const TdnAttention& w, [[maybe_unused]] const Attention& arrays,
-                               const AttentionShape& shape, const AttentionEdges<A>& e) {
-  const WideMatrix& wide = w.wide;
+void TdnPass<A>::wide_backward([[maybe_unused]] const Attention& arrays, const AttentionShape& shape,
+                               const AttentionEdges<A>& e, const AttentionAdjoint<A>& adjoint) {
   const int m = shape.message_components();
-  T* message = e.message + e.edges * pad_ * A::rows;
+  const bool tangents = A::dual && arrays_.values_there;
   if constexpr (A::dual) {
-    if (arrays_.values_there) {
-      set_values<T>(e.edges * m, pad_, arrays.g_message.data() + e.edge_begin * m * pad_, e.message);
-      linear_backward_tangents<T>(c_.weights, wide.scalars, e.edges, e.scalars, 3 * pad_, 0, e.message, pad_);
-      linear_backward_tangents<T>(c_.weights, wide.vectors, e.edges * (m - 1), e.vectors, pad_, 0, message, pad_);
-      return;
-    }
+    if (tangents) set_values<T>(e.edges * m, pad_, arrays.g_message.data() + e.edge_begin * m * pad_, e.message);
   }
-  linear_backward<A>(c_.weights, wide.scalars, e.edges, e.scalars, 3 * pad_, 0, e.message, pad_);
-  linear_backward<A>(c_.weights, wide.vectors, e.edges * (m - 1), e.vectors, pad_, 0, message, pad_);
+  linear_packed<A>(arrays_.wide_scalars_back, e.edges, adjoint.scalars, 3 * pad_, e.message, pad_, tangents);
+  linear_packed<A>(arrays_.wide_vectors_back, e.edges * (m - 1), adjoint.vectors, pad_,
+                   e.message + e.edges * pad_ * A::rows, pad_, tangents);
 }
 
 /// What the linear layers made of a chunk, for the dual pass.
@@ -234,13 +237,15 @@ void TdnPass<A>::attention_backward(const TdnAttention& w, Attention& arrays, in
   const Features<A> g_target = zero_features<A>(arrays_.g_target, c_.plan->features, graph_.rows);
   const int m = shape.message_components();
   begin_radial_backward(w.radial, table, arrays.radial);
+  pack_wide_backward(w.wide);
+  if (!arrays_.kept) pack_wide(w.wide);
   for (const Chunk& chunk : arrays_.chunks) {
     const AttentionEdges<A> e = edges_of(arrays, shape, chunk);
-    const AttentionAdjoint<A> adjoint = adjoint_of(chunk);
+    const AttentionAdjoint<A> adjoint = adjoint_of(shape, e);
     recompute(w, arrays, table, shape, e);
     attend_backward<A>(shape, e, attention_weights_of(w), g_out, adjoint, attention_gradients_of(w));
-    if (weight_gradient_) wide_weight_gradient(w.wide, e.edges, e.message, e.scalars, e.vectors, m);
-    wide_backward(w, arrays, shape, e);
+    if (weight_gradient_) wide_weight_gradient(w.wide, e.edges, e.message, adjoint.scalars, adjoint.vectors, m);
+    wide_backward(arrays, shape, e, adjoint);
     leave_adjoints(table, shape, e);
     edge_messages_backward<A>(shape, e, source, target, adjoint, g_source, g_target);
     chunk_radial_backward(w.radial, table, e);
