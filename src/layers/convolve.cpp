@@ -72,7 +72,7 @@ struct StoredRadial {
 /// Weights of a table: few edges at a time, since each has its place there.
 template <class T>
 struct TabulatedRadial {
-  static constexpr long most = 4;
+  static constexpr long most = 8;
   TableView<T> table;
   const double* r;
   double* g_length;
@@ -230,6 +230,11 @@ struct ConvolveBackward {
     Lane<T> g_matrix[D1 * D3];
     for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
     const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
+    if constexpr (D1 == 1) {
+      scalar<D3>(team, path, i, e, lanes, of_edge, g_matrix);
+      if constexpr (!A::dual) spread<D3>(path, g_matrix, g_y);
+      return;
+    }
     team.for_blocks((lanes + tile - 1) / tile, [&](int b) {
       Vec r[tile], g_r[tile];
       const int begin = b * tile, n = lanes - begin < tile ? lanes - begin : tile;
@@ -243,6 +248,33 @@ struct ConvolveBackward {
       for (int a = 0; a < n; ++a) of_edge.add_gradient(path.weight + (begin + a) * lane_width<T>, g_r[a]);
     });
     if constexpr (!A::dual) spread<D1 * D3>(path, g_matrix, g_y);
+  }
+
+  /// A path from scalars: each lane has all of its matrix at once, so nothing of it is put aside.
+  template <int D3>
+  KOKKOS_FORCEINLINE_FUNCTION void scalar(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
+                                          int lanes, typename Radial::Edge& of_edge, Lane<T>* g_matrix) const {
+    const int pad = in.layout.block[path.in_block].pad, out_pad = g_out.layout.block[path.out_block].pad;
+    const int j = batch.sender[e - batch.edge_begin];
+    const T* h = in.at(path.in_block, j, 0);
+    T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
+    const T* g = g_out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
+    const typename A::Num* matrix = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
+    Lane<T> g_row[D3];
+    for (int k = 0; k < D3; ++k) g_row[k] = g_matrix[k];
+    team.for_blocks(lanes, [&](int b) {
+      const int c = b * lane_width<T>;
+      const Vec x = A::load(h + c, pad), r = of_edge.value(path.weight + c), rx = r * x;
+      Vec w = A::zero();
+      for (int k = 0; k < D3; ++k) {
+        const Vec g3 = A::load(g + c + k * out_pad * A::rows, out_pad);
+        w += matrix[k] * g3;
+        if constexpr (!A::dual) g_row[k] += g3 * rx;
+      }
+      of_edge.add_gradient(path.weight + c, Vec(w * x));
+      if (g_h) scatter<A>(g_h + c, pad, r * w);
+    });
+    for (int k = 0; k < D3; ++k) g_matrix[k] = g_row[k];
   }
 
   /// One component of the sender feature, n lanes of channels from `channel` on.

@@ -119,8 +119,7 @@ struct DensityBackward {
 template <class A>
 void neighbour_density(const DeviceGraph& graph, const RowRange& block, const DensityInput<A>& input,
                        typename A::Num* density) {
-  for_each("isotrope::neighbour_density", block.count(),
-           Density<A>{input, graph.first.data() + block.begin, density});
+  for_each("isotrope::neighbour_density", block.count(), Density<A>{input, graph.first.data() + block.begin, density});
 }
 
 template <class A>
@@ -149,11 +148,11 @@ void neighbour_density_backward(const DeviceGraph& graph, const RowRange& block,
                               weight_gradient});
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                                    \
-  template void neighbour_density<A>(const DeviceGraph&, const RowRange&, const DensityInput<A>&, A::Num*);        \
-  template void divide_by_density<A>(const A::Num*, const Features<A>&);                                           \
-  template void divide_by_density_backward<A>(const A::Num*, const Features<A>&, const Features<A>&, A::Num*);     \
-  template void neighbour_density_backward<A>(const DeviceGraph&, const RowRange&, const DensityInput<A>&,         \
+#define ISOTROPE_INSTANTIATE(A)                                                                                \
+  template void neighbour_density<A>(const DeviceGraph&, const RowRange&, const DensityInput<A>&, A::Num*);    \
+  template void divide_by_density<A>(const A::Num*, const Features<A>&);                                       \
+  template void divide_by_density_backward<A>(const A::Num*, const Features<A>&, const Features<A>&, A::Num*); \
+  template void neighbour_density_backward<A>(const DeviceGraph&, const RowRange&, const DensityInput<A>&,     \
                                               const A::Num*, A::Real*, double*, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)

@@ -30,8 +30,8 @@ template <class A>
 void divide_by_density_backward(const typename A::Num* density, const Features<A>& y, const Features<A>& g,
                                 typename A::Num* g_density);
 
-/// From the adjoint of the density of a block: for plain numbers those of the basis (added to g_basis [edge][count]) and of the
-/// envelope (added to g_envelope [edge], where there is one); for duals the gradient of w.
+/// From the adjoint of the density of a block: for plain numbers those of the basis (added to g_basis [edge][count])
+/// and of the envelope (added to g_envelope [edge], where there is one); for duals the gradient of w.
 template <class A>
 void neighbour_density_backward(const DeviceGraph& graph, const RowRange& block, const DensityInput<A>& input,
                                 const typename A::Num* g_density, typename A::Real* g_basis, double* g_envelope,

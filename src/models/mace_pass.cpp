@@ -199,7 +199,8 @@ void MacePass<A>::show_features(int t) {
   }
 }
 
-/// From the adjoint of what senders show to that of the layer's input, which holds what came by the residual connection.
+/// From the adjoint of what senders show to that of the layer's input, which holds what came by the residual
+/// connection.
 template <class A>
 void MacePass<A>::senders_backward(int t) {
   if (t == 0) {

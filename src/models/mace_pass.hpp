@@ -32,8 +32,8 @@ struct MaceArrays {
   std::vector<Layer> layers;
   Block block;  ///< the one at hand
   EdgeArrays<A> edges;
-  Buffer<T> elements, out;  ///< [block] features before the first layer and after the last
-  Buffer<T> up, g_up;       ///< what the senders of the layer at hand show, and its adjoint
+  Buffer<T> elements, out;                  ///< [block] features before the first layer and after the last
+  Buffer<T> up, g_up;                       ///< what the senders of the layer at hand show, and its adjoint
   Buffer<typename A::Num> seed, g_density;  ///< [rows]
   Buffer<T> table, table_up, g_table, g_table_up;
   Buffer<T> g_out, g_mid, g_message, g_a, g_b, readout, g_readout, g_readout_hidden;

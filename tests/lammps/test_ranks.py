@@ -18,6 +18,7 @@ def cases():
     small, short = random_system(14, SMALL, 3), random_system(9, SHORT, 4)
     corner = random_system(30, CORNER, 5, boundary="f f p", region=((0.01, 0.01, 0.01), (0.2, 0.2, 0.3)))
     one = random_system(1, CORNER, 6)
+    blocks = random_system(220, np.diag([17.0, 16.0, 15.5]), 7)  # several blocks of receivers on one rank, one on four
     off, mixed, tiled = "newton off", "newton off on", "comm_style tiled"
     rcb = "balance 1.0 rcb"
     return {
@@ -30,6 +31,7 @@ def cases():
         "empty_rank": (corner, "processors * 1 1", ""), "empty_rank_off": (corner, f"{off}\nprocessors * 1 1", ""),
         "empty_rank_tiled": (corner, f"{off}\n{tiled}\nprocessors * 1 1", ""),
         "one_atom": (one, "newton on", ""), "one_atom_off": (one, off, ""),
+        "blocks": (blocks, "newton on", ""),
     }
 
 
@@ -104,31 +106,38 @@ class Ranks(unittest.TestCase):
                     self.assertLessEqual(np.abs(run.atoms(newton).forces - reference).max(), 1e-4 * rms(reference))
 
 
-class ConvolutionModel(unittest.TestCase):
-    """The same for a model of another architecture, whose layers exchange blocks of different widths."""
+class OtherModels(unittest.TestCase):
+    """The same for a model of another architecture, whose layers exchange blocks of different widths, and for three
+    layers of MACE: what senders of the second show is exchanged twice, on ranks without atoms too."""
+
+    MODELS = {NEQUIP_MODELS / "so3_xplor.h5": "C H N", MODELS / "l1_c20_three_layers.h5": "O Al Cu"}
 
     def test_same_on_every_decomposition(self):
         cell = np.diag([12.0, 11.0, 10.0])
         systems = {"orthogonal": random_system(50, cell, 8), "triclinic": random_system(50, TRICLINIC, 9),
                    "empty": random_system(20, CORNER, 5, boundary="f f p", region=((0.01, 0.01, 0.01), (0.2, 0.2, 0.3)))}
-        for precision, tolerance in (("double", 1e-10), ("single", 1e-4)):
-            runs = {}
-            for ranks in (1, 2, 4):
-                runs[ranks] = Run(ranks)
-                for name, system in systems.items():
-                    runs[ranks].start(system, model=NEQUIP_MODELS / "so3_xplor.h5", elements="C H N",
-                                      style=f"isotrope precision {precision}", before="processors * 1 1").measure(name)
-                runs[ranks].go()
+        for model, elements in self.MODELS.items():
+            for precision, tolerance in (("double", 1e-10), ("single", 1e-4)):
+                self.check(systems, model, elements, precision, tolerance)
+
+    def check(self, systems, model, elements, precision, tolerance):
+        runs = {}
+        for ranks in (1, 2, 4):
+            runs[ranks] = Run(ranks)
             for name, system in systems.items():
-                base = runs[1].atoms(name)
-                self.assertGreater(rms(base.forces), 1e-2)
-                for ranks in (2, 4):
-                    with self.subTest(name=name, ranks=ranks, precision=precision):
-                        found = runs[ranks].atoms(name)
-                        scale = tolerance * rms(base.forces)
-                        self.assertLessEqual(np.abs(found.forces - base.forces).max(), scale)
-                        self.assertLessEqual(np.abs(found.virial - base.virial).max(), 10 * scale)
-                        self.assertLessEqual(np.abs(found.energy - base.energy).max(), scale)
+                runs[ranks].start(system, model=model, elements=elements, style=f"isotrope precision {precision}",
+                                  before="processors * 1 1").measure(name)
+            runs[ranks].go()
+        for name, system in systems.items():
+            base = runs[1].atoms(name)
+            self.assertGreater(rms(base.forces), 1e-2)
+            for ranks in (2, 4):
+                with self.subTest(name=name, ranks=ranks, precision=precision, model=model.stem):
+                    found = runs[ranks].atoms(name)
+                    scale = tolerance * rms(base.forces)
+                    self.assertLessEqual(np.abs(found.forces - base.forces).max(), scale)
+                    self.assertLessEqual(np.abs(found.virial - base.virial).max(), 10 * scale)
+                    self.assertLessEqual(np.abs(found.energy - base.energy).max(), scale)
 
 
 if __name__ == "__main__":
