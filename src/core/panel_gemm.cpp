@@ -131,7 +131,7 @@ long depth_of_panels(long k) {
 template <class T>
 bool panel_gemm_serves(Trans ta, long m, long n, long k, T beta) {
   constexpr bool wide = lane_width<T> * sizeof(T) >= 32;  // without AVX2, BLAS finds better instructions when it runs
-  const bool pays = (m >= 32 || n * k <= 4096) && (ta == Trans::no || k <= 256);
+  const bool pays = (m >= 32 || n * k <= 4096) && (ta == Trans::no || (k <= 256 && n <= 96));
   return wide && pays && n % lane_width<T> == 0 && k > 0 && (beta == T(0) || beta == T(1));
 }
 

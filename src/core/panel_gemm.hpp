@@ -8,7 +8,7 @@
 namespace isotrope {
 
 /// Whether panel_gemm is faster than BLAS and can do it: wide enough lanes, enough rows to pay for the copy of B (or
-/// little to copy), whole lanes of columns, and a transposed A that stays in the cache.
+/// little to copy), whole lanes of columns, and a transposed A that is read few times and stays in the cache.
 template <class T>
 bool panel_gemm_serves(Trans ta, long m, long n, long k, T beta);
 
