@@ -68,11 +68,11 @@ template <class A>
 struct MultiplyBySlope {
   using T = typename A::Real;
   int width;
-  const T* slope;
-  T* g;
+  const T *slope, *gy;
+  T* gx;
   KOKKOS_FUNCTION void operator()(int i, int b) const {
     const long at = static_cast<long>(i) * width * A::rows + b * lane_width<T>;
-    A::store(g + at, width, A::load(g + at, width) * A::load(slope + at, width));
+    A::store(gx + at, width, A::load(gy + at, width) * A::load(slope + at, width));
   }
 };
 
@@ -137,9 +137,10 @@ void activate_for_slope(long n, int width, typename A::Real* x, typename A::Real
 }
 
 template <class A>
-void multiply_by_slope(long n, int width, const typename A::Real* slope, typename A::Real* g) {
+void multiply_by_slope(long n, int width, const typename A::Real* slope, const typename A::Real* gy,
+                       typename A::Real* gx) {
   for_channels("isotrope::multiply_by_slope", n, width / lane_width<typename A::Real>,
-               MultiplyBySlope<A>{width, slope, g});
+               MultiplyBySlope<A>{width, slope, gy, gx});
 }
 
 template <class A>
@@ -194,7 +195,7 @@ void RadialMlp::backward(const typename A::Real* weights, long edges, const type
   template void activate<A>(long, int, double, const A::Real*, A::Real*);                                            \
   template void activate_backward<A>(long, int, double, const A::Real*, const A::Real*, A::Real*);                   \
   template void activate_for_slope<A>(long, int, A::Real*, A::Real*);                                                \
-  template void multiply_by_slope<A>(long, int, const A::Real*, A::Real*);                                           \
+  template void multiply_by_slope<A>(long, int, const A::Real*, const A::Real*, A::Real*);                           \
   template void RadialMlp::forward<A>(const A::Real*, long, const A::Real*, RadialMlp::Scratch<A>&, A::Real*,        \
                                       const A::Num*) const;                                                          \
   template void RadialMlp::backward<A>(const A::Real*, long, const A::Real*, RadialMlp::Scratch<A>&, const A::Real*, \

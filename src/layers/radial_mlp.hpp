@@ -17,9 +17,10 @@ void activate_backward(long n, int width, double norm, const typename A::Real* x
 /// y = silu(x), and x becomes the slope there: the way back then needs no exponential.
 template <class A>
 void activate_for_slope(long n, int width, typename A::Real* x, typename A::Real* y);
-/// g *= slope.
+/// gx = gy * slope; gx may be gy.
 template <class A>
-void multiply_by_slope(long n, int width, const typename A::Real* slope, typename A::Real* g);
+void multiply_by_slope(long n, int width, const typename A::Real* slope, const typename A::Real* gy,
+                       typename A::Real* gx);
 
 /// The radial network: linear layers without bias, silu between them, none after the last. Rows are edges.
 class RadialMlp {

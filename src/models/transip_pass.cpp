@@ -104,7 +104,7 @@ void TransipPass<A>::backward() {
   if (purpose_.forces) read_out_backward(c_.plan->force, arrays_.force);
   if (purpose_.latent)
     for_each("isotrope::transip_latent_seed", size, Add<T>{arrays_.g_latent.data(), arrays_.g_y.data()});
-  norm_backward(c_.plan->norm, arrays_.x);
+  norm_backward(c_.plan->norm, arrays_.x, arrays_.g_y.data());
   for (int t = c_.shape->layers - 1; t >= 0; --t) {
     if (purpose_.latent && t < static_cast<int>(arrays_.g_latent_between.size()))
       for_each("isotrope::transip_latent_seed", size, Add<T>{arrays_.g_latent_between[t].data(), arrays_.g.data()});
@@ -164,9 +164,7 @@ void TransipPass<A>::attend_backward(int t) {
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
   linear_weight_gradient<A>(w.output, tokens_, a.o.data(), width, arrays_.g.data(), pad, weight_gradient_);
-  T* g_o = reserve(arrays_.g_hidden, width);
-  linear_back(w.output, arrays_.g.data(), pad, 0, g_o, width);
-  pass_on(t, &DualLayer::g_o, width, g_o);
+  T* g_o = linear_back(w.output, arrays_.g.data(), pad, t, &DualLayer::g_o, arrays_.g_hidden, width);
   T *g_q = reserve(arrays_.g_q, width), *g_kv = arrays_.g_kv.zeros(mixing_.keys() * 2 * width * A::rows);
   mixing_.backward(t, a.q.data(), a.kv.data(), g_o, g_q, arrays_.g_kv);
   if (t == 0) {
@@ -175,10 +173,10 @@ void TransipPass<A>::attend_backward(int t) {
   }
   linear_weight_gradient<A>(w.query, tokens_, a.y.data(), pad, g_q, width, weight_gradient_);
   linear_weight_gradient<A>(w.key_value, tokens_, a.y.data(), pad, g_kv, 2 * width, weight_gradient_);
-  linear_back(w.query, g_q, width, 0, arrays_.g_y.data(), pad);
-  linear_back(w.key_value, g_kv, 2 * width, 1, arrays_.g_y.data(), pad);
-  pass_on(t, &DualLayer::g_y, pad, arrays_.g_y.data());
-  norm_backward(w.attention_norm, a.x);
+  // Their sum is what is passed on.
+  T* g_y = linear_back(w.query, g_q, width, t, &DualLayer::g_y, arrays_.g_y, pad);
+  linear_back(w.key_value, g_kv, 2 * width, 1, g_y, pad);
+  norm_backward(w.attention_norm, a.x, g_y);
 }
 
 /// What FirstRows::prepare makes of the table of embeddings has no tangent, and the way back through it is linear: sums
@@ -223,14 +221,12 @@ void TransipPass<A>::transform_backward(int t) {
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
   linear_weight_gradient<A>(w.network[1], tokens_, a.after.data(), hidden, arrays_.g.data(), pad, weight_gradient_);
-  T* g_hidden = reserve(arrays_.g_hidden, hidden);
-  linear_back(w.network[1], arrays_.g.data(), pad, 0, g_hidden, hidden);
-  pass_on(t, &DualLayer::g_after, hidden, g_hidden);
-  multiply_by_slope<A>(tokens_, hidden, a.before.data(), g_hidden);
-  linear_weight_gradient<A>(w.network[0], tokens_, a.mid_y.data(), pad, g_hidden, hidden, weight_gradient_);
-  linear_back(w.network[0], g_hidden, hidden, 0, arrays_.g_y.data(), pad);
-  pass_on(t, &DualLayer::g_mid_y, pad, arrays_.g_y.data());
-  norm_backward(w.network_norm, a.mid);
+  T* g_after = linear_back(w.network[1], arrays_.g.data(), pad, t, &DualLayer::g_after, arrays_.g_hidden, hidden);
+  T* g_before = reserve(arrays_.g_hidden, hidden);
+  multiply_by_slope<A>(tokens_, hidden, a.before.data(), g_after, g_before);
+  linear_weight_gradient<A>(w.network[0], tokens_, a.mid_y.data(), pad, g_before, hidden, weight_gradient_);
+  T* g_y = linear_back(w.network[0], g_before, hidden, t, &DualLayer::g_mid_y, arrays_.g_y, pad);
+  norm_backward(w.network_norm, a.mid, g_y);
 }
 
 /// out = silu(y W0) W1.
@@ -250,7 +246,7 @@ void TransipPass<A>::read_out_backward(const Matrix (&network)[2], Head& head) {
   linear_weight_gradient<A>(network[1], tokens_, head.after.data(), pad, head.g_out.data(), width, weight_gradient_);
   T* g_hidden = reserve(arrays_.g_hidden, pad);
   linear_backward<A>(c_.weights, network[1], tokens_, head.g_out.data(), width, 0, g_hidden, pad);
-  multiply_by_slope<A>(tokens_, pad, head.before.data(), g_hidden);
+  multiply_by_slope<A>(tokens_, pad, head.before.data(), g_hidden, g_hidden);
   linear_weight_gradient<A>(network[0], tokens_, arrays_.y.data(), pad, g_hidden, pad, weight_gradient_);
   linear_backward<A>(c_.weights, network[0], tokens_, g_hidden, pad, 1, arrays_.g_y.data(), pad);
 }
@@ -275,12 +271,17 @@ void TransipPass<A>::linear_back(const Matrix& w, const T* gy, int ldy, T beta, 
 }
 
 template <class A>
-void TransipPass<A>::pass_on(int t, Buffer<T> DualLayer::*adjoint, int width, T* g) {
+typename A::Real* TransipPass<A>::linear_back(const Matrix& w, const T* gy, int ldy, int t,
+                                              Buffer<T> DualLayer::*adjoint, Buffer<T>& scratch, int ldx) {
+  T* gx = nullptr;
   if constexpr (A::dual) {
-    if (arrays_.values_there) set_values<T>(tokens_, width, (arrays_.layers[t].*adjoint).data(), g);
-  } else if (duals_) {
-    copy_numbers<T>(tokens_ * width, g, (duals_->layers[t].*adjoint).reserve(tokens_ * width));
+    gx = reserve(scratch, ldx);
+    if (arrays_.values_there) set_values<T>(tokens_, ldx, (arrays_.layers[t].*adjoint).data(), gx);
+  } else {
+    gx = reserve(duals_ ? duals_->layers[t].*adjoint : scratch, ldx);
   }
+  linear_back(w, gy, ldy, 0, gx, ldx);
+  return gx;
 }
 
 /// Of duals whose values are there the tangents: linear layers then add to what `to` has already.
@@ -300,9 +301,9 @@ void TransipPass<A>::norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y) {
 
 /// g += the adjoint of x, from g_y.
 template <class A>
-void TransipPass<A>::norm_backward(std::size_t gain, const Buffer<T>& x) {
-  rms_norm_backward<A>(tokens_, c_.shape->width, c_.plan->pad, c_.weights + gain, x.data(), arrays_.g_y.data(),
-                       arrays_.g.data(), gradient_at(gain));
+void TransipPass<A>::norm_backward(std::size_t gain, const Buffer<T>& x, const T* g_y) {
+  rms_norm_backward<A>(tokens_, c_.shape->width, c_.plan->pad, c_.weights + gain, x.data(), g_y, arrays_.g.data(),
+                       gradient_at(gain));
 }
 
 template class TransipPass<Plain<float>>;

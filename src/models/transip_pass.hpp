@@ -85,8 +85,9 @@ class TransipPass {
   void transform_backward(int t);
   void linear(const Matrix& w, const T* x, int ldx, T beta, T* y, int ldy, Buffer<T>* to);
   void linear_back(const Matrix& w, const T* gy, int ldy, T beta, T* gx, int ldx);
-  /// Leaves values of an adjoint, or takes those that were left.
-  void pass_on(int t, Buffer<T> DualLayer::*adjoint, int width, T* g);
+  /// gx = gy W^T where a plain pass leaves it to one on duals; else in `scratch`, for duals with the values that are left.
+  T* linear_back(const Matrix& w, const T* gy, int ldy, int t, Buffer<T> DualLayer::*adjoint, Buffer<T>& scratch,
+                 int ldx);
   Buffer<T>* left(int t, Buffer<T> DualLayer::*what) const { return duals_ ? &(duals_->layers[t].*what) : nullptr; }
   void read_out(const Matrix (&network)[2], Head& head);
   void read_out_backward(const Matrix (&network)[2], Head& head);
@@ -100,7 +101,7 @@ class TransipPass {
   }
   void copy(const T* from, T* to);
   void norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y);
-  void norm_backward(std::size_t gain, const Buffer<T>& x);
+  void norm_backward(std::size_t gain, const Buffer<T>& x, const T* g_y);
 
   Constants c_;
   Purpose purpose_;
