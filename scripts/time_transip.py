@@ -131,7 +131,8 @@ def best(repeats, f):
 def flops(hyper, atoms):
     """Of one structure, in matrix products: [energies and forces, a training step]."""
     tokens, d = atoms + 2, hyper["width"]
-    linear = 2 * (hyper["layers"] * tokens * d * (4 * d + 2 * hyper["hidden"]) + tokens * d * d)
+    # The first layer makes queries, keys and values of rows of the table of embeddings.
+    linear = 2 * (hyper["layers"] * tokens * d * (4 * d + 2 * hyper["hidden"]) - tokens * 3 * d * d + tokens * d * d)
     attention = 2 * hyper["layers"] * 2 * tokens * tokens * d
     return np.array([2 * linear + 3 * attention, 6 * linear + 12 * attention])
 

@@ -10,8 +10,8 @@
 ///   o_i = sum_j p_ij v_j,   p_i = softmax over j of q_i . k_j
 ///
 /// (the factor 1/sqrt(D) lies in the weights of q). Where rows of p are no longer than a token's key and value in a
-/// head, they are kept for the way back. Else only a block of rows exists at a time, and the way back computes it again.
-/// Sums of products are matrix products, for duals three in place of one.
+/// head, they are kept for the way back. Else only a block of rows exists at a time, and the way back computes it
+/// again. Sums of products are matrix products, for duals three in place of one.
 namespace isotrope {
 
 struct HeadShape {

@@ -41,7 +41,7 @@ template <class A>
 struct FullMixingArrays {
   Buffer<typename A::Real> cosine, sine;
   std::vector<AttentionScratch<A>> attention;  ///< [layers]
-  Buffer<double> g_x;  ///< [token][3] dE/dx
+  Buffer<double> g_x;                          ///< [token][3] dE/dx
 };
 
 /// Every token sees every token of its structure.

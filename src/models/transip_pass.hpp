@@ -33,7 +33,7 @@ struct TransipArrays {
   Buffer<T> x, y;  ///< after the last layer, normed
   Head energy, force;
   Buffer<T> g, g_y, g_q, g_kv, g_hidden;
-  Buffer<T> g_rows;  ///< adjoints of FirstRows
+  Buffer<T> g_rows;           ///< adjoints of FirstRows
   bool values_there = false;  ///< of duals: whether a plain pass left the values of what linear layers make
   Buffer<T> g_latent;         ///< [token][row][pad] seed of the adjoint of y, where asked for
   /// [layers - 1] the same of what comes out of the layers but the last; empty: the latent loss does not see them.
@@ -85,7 +85,8 @@ class TransipPass {
   void transform_backward(int t);
   void linear(const Matrix& w, const T* x, int ldx, T beta, T* y, int ldy, Buffer<T>* to);
   void linear_back(const Matrix& w, const T* gy, int ldy, T beta, T* gx, int ldx);
-  /// gx = gy W^T where a plain pass leaves it to one on duals; else in `scratch`, for duals with the values that are left.
+  /// gx = gy W^T where a plain pass leaves it to one on duals; else in `scratch`, for duals with the values that are
+  /// left.
   T* linear_back(const Matrix& w, const T* gy, int ldy, int t, Buffer<T> DualLayer::*adjoint, Buffer<T>& scratch,
                  int ldx);
   Buffer<T>* left(int t, Buffer<T> DualLayer::*what) const { return duals_ ? &(duals_->layers[t].*what) : nullptr; }
