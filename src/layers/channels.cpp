@@ -17,6 +17,13 @@ struct AddBias {
 };
 
 template <class T>
+struct AddNumbers {
+  const T* from;
+  T* to;
+  KOKKOS_FUNCTION void operator()(long i) const { to[i] += from[i]; }
+};
+
+template <class T>
 struct SetValues {
   int width;
   const T* x;
@@ -53,6 +60,13 @@ struct BiasGradient {
 };
 
 }  // namespace
+
+template <class T>
+void add_numbers(long n, const T* from, T* to) {
+  for_each("isotrope::add_numbers", n, AddNumbers<T>{from, to});
+}
+template void add_numbers(long, const float*, float*);
+template void add_numbers(long, const double*, double*);
 
 template <class T>
 void set_values(long rows, int width, const T* x, T* duals) {

@@ -88,6 +88,10 @@ void copy_numbers(long n, const T* from, T* to) {
   using Memory = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
   Kokkos::deep_copy(Kokkos::View<T*, Space, Memory>(to, n), Kokkos::View<const T*, Space, Memory>(from, n));
 }
+/// to += from.
+template <class T>
+void add_numbers(long n, const T* from, T* to);
+
 /// Sets the values of duals [row][value, tangent][width] to x [row][width]; `width` in whole lanes.
 template <class T>
 void set_values(long rows, int width, const T* x, T* duals);

@@ -31,9 +31,7 @@ class WholeTransip final : public TransipPotential<T> {
   void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
     auto& scratch = static_cast<WholeWorkspace<T>&>(workspace);
     build(graph, scratch);
-    const bool leave = scratch.evaluated.wanted() && this->can_leave_values(graph);
-    run(halo, scratch, leave);
-    scratch.evaluated.leave(leave ? Evaluated::What::values : Evaluated::What::nothing, graph, this->version_);
+    this->run_and_leave(graph, scratch.evaluated, [&](bool leave) { run(halo, scratch, leave); });
     collect(graph, scratch, result);
     if (info_.gradient_forces) collect_position_gradient(graph, halo, scratch, result);
   }
@@ -42,17 +40,14 @@ class WholeTransip final : public TransipPotential<T> {
                          std::span<double> gradient) const override {
     auto& scratch = static_cast<WholeWorkspace<T>&>(workspace);
     build(graph, scratch);
-    const bool values = scratch.evaluated.take(graph, this->version_) == Evaluated::What::values;
+    const bool duals = !tangent.position.empty();
+    NoHalo halo;
+    scratch.dual.values_there =
+        this->have_values(graph, tangent, duals, scratch.evaluated, [&] { run(halo, scratch, true); });
     // Without a derivative of the energy in the loss, its own adjoint does: no duals.
-    if (tangent.position.empty()) {
+    if (!duals) {
       add_gradient<Plain<T>>(graph, tangent, scratch, scratch.plain, scratch.plain_mixing, gradient);
     } else {
-      scratch.dual.values_there = this->can_leave_values(graph) && tangent.direct_forces.empty();
-      if (scratch.dual.values_there && !values) {
-        // The same way every time, so that training resumed is training uninterrupted.
-        NoHalo halo;
-        run(halo, scratch, true);
-      }
       scratch.graph.set_tangent(tangent.position);
       add_gradient<WithTangent<T>>(graph, tangent, scratch, scratch.dual, scratch.dual_mixing, gradient);
     }

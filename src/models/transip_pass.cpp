@@ -38,13 +38,6 @@ struct TakeRowsBackward {
   }
 };
 
-template <class T>
-struct Add {
-  const T* from;
-  T* to;
-  KOKKOS_FUNCTION void operator()(long i) const { to[i] += from[i]; }
-};
-
 }  // namespace
 
 template <class T>
@@ -102,12 +95,11 @@ void TransipPass<A>::backward() {
   mixing_.begin_backward();
   read_out_backward(c_.plan->energy, arrays_.energy);
   if (purpose_.forces) read_out_backward(c_.plan->force, arrays_.force);
-  if (purpose_.latent)
-    for_each("isotrope::transip_latent_seed", size, Add<T>{arrays_.g_latent.data(), arrays_.g_y.data()});
+  if (purpose_.latent) add_numbers<T>(size, arrays_.g_latent.data(), arrays_.g_y.data());
   norm_backward(c_.plan->norm, arrays_.x, arrays_.g_y.data());
   for (int t = c_.shape->layers - 1; t >= 0; --t) {
     if (purpose_.latent && t < static_cast<int>(arrays_.g_latent_between.size()))
-      for_each("isotrope::transip_latent_seed", size, Add<T>{arrays_.g_latent_between[t].data(), arrays_.g.data()});
+      add_numbers<T>(size, arrays_.g_latent_between[t].data(), arrays_.g.data());
     transform_backward(t);
     attend_backward(t);
   }

@@ -74,6 +74,23 @@ class TransipPotential : public Potential {
   bool can_leave_values(const Graph& graph) const {
     return info_.gradient_forces && !info_.direct_forces && graph.owned == graph.total;
   }
+  /// The plain pass run(leave), which leaves values where a gradient is likely to follow.
+  template <class Run>
+  void run_and_leave(const Graph& graph, Evaluated& evaluated, const Run& run) const {
+    const bool leave = evaluated.wanted() && can_leave_values(graph);
+    run(leave);
+    evaluated.leave(leave ? Evaluated::What::values : Evaluated::What::nothing, graph, version_);
+  }
+  /// Whether a pass on duals, if there is to be one, finds values that a plain pass has left; run() makes those that
+  /// are not there: the same way every time, so that training resumed is training uninterrupted.
+  template <class Run>
+  bool have_values(const Graph& graph, const LossTangent& tangent, bool duals, Evaluated& evaluated,
+                   const Run& run) const {
+    const bool there = evaluated.take(graph, version_) == Evaluated::What::values;
+    if (!duals || !can_leave_values(graph) || !tangent.direct_forces.empty()) return false;
+    if (!there) run();
+    return true;
+  }
 
   using PrefixRows = std::vector<std::array<int, 2>>;
 
