@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "core/packed_matrix.hpp"
 
+#include "core/kokkos_ext.hpp"
 #include "core/panel_gemm.hpp"
 
 namespace isotrope {
