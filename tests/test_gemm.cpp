@@ -29,7 +29,8 @@ template <class T>
 void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, bool packed = false) {
   constexpr long gap = 3;
   const long lda = (ta == Trans::no ? k : m) + gap, ldb = (tb == Trans::no ? n : k) + gap, ldc = n + gap;
-  const auto a = random_numbers<T>((m + k) * (lda + 1), 1), b = random_numbers<T>((n + k) * (ldb + 1), 2);
+  const auto a = random_numbers<T>((ta == Trans::no ? m : k) * lda, 1);
+  const auto b = random_numbers<T>((tb == Trans::no ? k : n) * ldb, 2);
   auto c = random_numbers<T>(m * ldc, 3);
   if (beta == T(0)) {
     for (long i = 0; i < m; ++i) std::fill_n(c.begin() + i * ldc, n, std::numeric_limits<T>::quiet_NaN());
