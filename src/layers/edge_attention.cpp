@@ -49,7 +49,7 @@ struct Logits {
     const T* row = e.scalars + static_cast<long>(k) * 3 * shape.pad * A::rows;
     sum_heads<A>(
         team, shape,
-        [&](int c) {
+        [&](int c, int) {
           const Vec q = plus(A::load(row + c, 3 * shape.pad), load_weight<A>(weights.bias + c));
           return times(load_weight<A>(weights.score + c), Vec(q * T(0.2) + silu(q) * T(0.8)));
         },
@@ -132,16 +132,16 @@ struct Attend {
       for (int k = begin; k < end; ++k) A::store(place(t, k) + b * lane_width<T>, shape.pad, A::zero());
     });
     for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
-      team.for_blocks(shape.pad / lane_width<T>, [&](int b) { add_edge(t, k, b * lane_width<T>); });
+      for_heads<T>(team, shape, [&](int c, int head) { add_edge(t, k, c, head); });
     }
   }
   KOKKOS_INLINE_FUNCTION T* place(int t, int k) const {
     return out.data + component_row(out.atoms, t, k, degree_of(begin)) * shape.pad * A::rows;
   }
-  KOKKOS_INLINE_FUNCTION void add_edge(int t, long k, int c) const {
+  KOKKOS_INLINE_FUNCTION void add_edge(int t, long k, int c, int head) const {
     const int pad = shape.pad;
     const T* row = e.scalars + k * 3 * pad * A::rows + c;
-    const Vec scale = head_lane<A>(shape, e.weight + k * shape.heads, c) * A::load(e.radial_of(k, pad) + c, pad);
+    const Vec scale = head_lane<A>(shape, e.weight + k * shape.heads, c, head) * A::load(e.radial_of(k, pad) + c, pad);
     const Vec open = scale * sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
     Vec u[M];
     u[0] = scale * silu(plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)));

@@ -14,8 +14,12 @@ using namespace attention;
 template <class T, int D>
 struct CouplingSums {
   Lane<T> sum[D * D];
-  KOKKOS_INLINE_FUNCTION void clear() {
+  KOKKOS_INLINE_FUNCTION CouplingSums() {
     for (int n = 0; n < D * D; ++n) sum[n] = Lane<T>(T(0));
+  }
+  /// x g_k to row i.
+  KOKKOS_INLINE_FUNCTION void add(int i, int k_begin, int k_end, const Lane<T>& x, const Lane<T>* g) {
+    for (int k = k_begin; k < k_end; ++k) sum[i * D + k] += x * g[k];
   }
   template <class Team>
   KOKKOS_INLINE_FUNCTION void add_to(const Team& team, T* target, int k_begin, int k_end) {
@@ -26,6 +30,12 @@ struct CouplingSums {
       }
     }
   }
+};
+
+/// Where they are not wanted.
+struct NoCouplingSums {
+  template <class Vec>
+  KOKKOS_INLINE_FUNCTION void add(int, int, int, const Vec&, const Vec*) const {}
 };
 
 /// Adjoints of values, gates and radial weights, and sums over channels for those of attention weights and couplings.
@@ -39,65 +49,91 @@ struct AttendBackward {
   Features<A> g_out;
   AttentionAdjoint<A> adjoint;
 
+  /// Where the rows of an edge begin: found once for all its channels.
+  struct Rows {
+    const T *radial, *scalars, *vectors[M], *g_out[D];
+    T *g_radial, *g_scalars, *g_vectors[M];
+    const typename A::Num* matrix;
+  };
+
   template <class Team>
   KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
     const int t = e.row_begin + item;
     for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
-      CouplingSums<T, D> couplings;
-      couplings.clear();
-      sum_heads<A>(
-          team, shape, [&](int c) { return one_lane(t, k, c, couplings); },
-          [&](int h, const typename A::Num& sum) { adjoint.weight[k * shape.heads + h] = sum; });
-      if (adjoint.couplings) {
-        couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, begin, end);
+      const Rows rows = rows_of(t, k);
+      if constexpr (!A::dual) {
+        if (adjoint.couplings) {
+          CouplingSums<T, D> couplings;
+          one_edge(team, rows, k, couplings);
+          couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, begin, end);
+          continue;
+        }
       }
+      one_edge(team, rows, k, NoCouplingSums{});
     }
   }
 
-  /// Returns w s, of which the sum over a head's channels is the adjoint of its weight.
-  KOKKOS_INLINE_FUNCTION Vec one_lane(int t, long k, int c, CouplingSums<T, D>& couplings) const {
+  KOKKOS_INLINE_FUNCTION Rows rows_of(int t, long k) const {
+    const long row = static_cast<long>(shape.pad) * A::rows;
+    Rows r;
+    r.radial = e.radial_of(k, shape.pad);
+    r.g_radial = adjoint.radial + k * row;
+    r.scalars = e.scalars + k * 3 * row;
+    r.g_scalars = adjoint.scalars + k * 3 * row;
+    for (int i = 1; i < M; ++i) {
+      const long at = (message_row<D, M>(e.edges, k, i) - e.edges) * row;
+      r.vectors[i] = e.vectors + at;
+      r.g_vectors[i] = adjoint.vectors + at;
+    }
+    for (int o = begin; o < end; ++o) {
+      r.g_out[o] = g_out.data + component_row(g_out.atoms, t, o, degree_of(begin)) * row;
+    }
+    r.matrix = e.couplings + (e.edge_begin + k) * D * D;
+    return r;
+  }
+
+  template <class Team, class Sums>
+  KOKKOS_INLINE_FUNCTION void one_edge(const Team& team, const Rows& rows, long k, Sums&& couplings) const {
     const int pad = shape.pad;
-    const T* row = e.scalars + k * 3 * pad * A::rows + c;
-    T* g_row = adjoint.scalars + k * 3 * pad * A::rows + c;
-    const Vec w = A::load(e.radial_of(k, pad) + c, pad);
-    const Vec p = head_lane<A>(shape, e.weight + k * shape.heads, c), scale = p * w;
-    const typename A::Num* matrix = e.couplings + (e.edge_begin + k) * D * D;
+    const T* bias = weights.bias;
+    const typename A::Num* weight = e.weight + k * shape.heads;
+    sum_heads<A>(
+        team, shape,
+        [&](int c, int head) { return one_lane(rows, bias, pad, c, head_lane<A>(shape, weight, c, head), couplings); },
+        [&](int h, const typename A::Num& sum) { adjoint.weight[k * shape.heads + h] = sum; });
+  }
+
+  /// Returns w s, of which the sum over a head's channels is the adjoint of its weight p.
+  template <class Sums>
+  KOKKOS_FORCEINLINE_FUNCTION static Vec one_lane(const Rows& rows, const T* bias, int pad, int c, const Vec& p,
+                                                  Sums& couplings) {
+    const T* row = rows.scalars + c;
+    T* g_row = rows.g_scalars + c;
+    const Vec w = A::load(rows.radial + c, pad), scale = p * w;
     Vec g[D], q[M];
-    for (int o = begin; o < end; ++o) g[o] = A::load(place(t, o) + c, pad);
+    for (int o = begin; o < end; ++o) g[o] = A::load(rows.g_out[o] + c, pad);
     for (int i = 0; i < M; ++i) {
       q[i] = A::zero();
-      for (int o = begin; o < end; ++o) q[i] += matrix[i * D + o] * g[o];
+      for (int o = begin; o < end; ++o) q[i] += rows.matrix[i * D + o] * g[o];
     }
     if constexpr (M != D) q[1] = g[0];
-    const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c));
+    const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(bias + pad + c));
     const Vec rise = sigmoid(value), u0 = value * rise, slope = rise * (T(1) + value * (T(1) - rise));  // of silu
-    const Vec open = sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
+    const Vec open = sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(bias + 2 * pad + c)));
     const Vec scale_open = scale * open;
     Vec ungated = A::zero();
-    couple(couplings, 0, scale * u0, g);
+    couplings.add(0, begin, end, scale * u0, g);
     for (int i = 1; i < M; ++i) {
-      const long at = (message_row<D, M>(e.edges, k, i) - e.edges) * pad * A::rows + c;
-      const Vec v = A::load(e.vectors + at, pad);
+      const Vec v = A::load(rows.vectors[i] + c, pad);
       ungated += v * q[i];
-      if constexpr (M == D) couple(couplings, i, scale_open * v, g);
-      A::store(adjoint.vectors + at, pad, scale_open * q[i]);
+      if constexpr (M == D) couplings.add(i, begin, end, scale_open * v, g);
+      A::store(rows.g_vectors[i] + c, pad, scale_open * q[i]);
     }
     A::store(g_row + pad, 3 * pad, scale * q[0] * slope);
     A::store(g_row + 2 * pad, 3 * pad, scale_open * (T(1) - open) * ungated);
     const Vec s = u0 * q[0] + open * ungated;
-    A::store(adjoint.radial + k * pad * A::rows + c, pad, p * s);
+    A::store(rows.g_radial + c, pad, p * s);
     return w * s;
-  }
-
-  KOKKOS_INLINE_FUNCTION void couple([[maybe_unused]] CouplingSums<T, D>& couplings, [[maybe_unused]] int i,
-                                     [[maybe_unused]] const Vec& x, [[maybe_unused]] const Vec* g) const {
-    if constexpr (!A::dual) {
-      if (!adjoint.couplings) return;
-      for (int o = begin; o < end; ++o) couplings.sum[i * D + o] += x * g[o];
-    }
-  }
-  KOKKOS_INLINE_FUNCTION const T* place(int t, int k) const {
-    return g_out.data + component_row(g_out.atoms, t, k, degree_of(begin)) * shape.pad * A::rows;
   }
 };
 
@@ -167,15 +203,14 @@ struct LogitsBackward {
   KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
     const int t = e.row_begin + item, pad = shape.pad;
     const long begin = e.first[t] - e.edge_begin, end = e.first[t + 1] - e.edge_begin;
-    team.for_blocks(pad / lane_width<T>, [&](int b) {
-      const int c = b * lane_width<T>;
+    for_heads<T>(team, shape, [&](int c, int head) {
       const Lane<T> score = load_weight<A>(weights.score + c);
       Vec sums[4] = {A::zero(), A::zero(), A::zero(), A::zero()};
       for (long k = begin; k < end; ++k) {
         const T* row = e.scalars + k * 3 * pad * A::rows + c;
         T* g_row = adjoint.scalars + k * 3 * pad * A::rows + c;
         const Vec q = plus(A::load(row, 3 * pad), load_weight<A>(weights.bias + c));
-        const Vec g = head_lane<A>(shape, adjoint.weight + k * shape.heads, c);
+        const Vec g = head_lane<A>(shape, adjoint.weight + k * shape.heads, c, head);
         const Vec rise = sigmoid(q), slope = rise * (T(1) + q * (T(1) - rise));  // of silu
         const Vec g_q = times(score, Vec(g * (T(0.2) + slope * T(0.8))));
         A::store(g_row, 3 * pad, g_q);
@@ -204,57 +239,76 @@ struct EdgeMessagesBackward {
   AttentionAdjoint<A> adjoint;
   Features<A> g_source, g_target;
 
+  /// Where the rows of an edge begin: found once for all its channels.
+  struct Rows {
+    const T *radial, *source[D], *target[D], *g_message[M];
+    T *g_radial, *g_source[D], *g_target[D];
+    const typename A::Num* matrix;
+  };
+
   template <class Team>
   KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
     const int t = e.row_begin + item;
     for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
-      CouplingSums<T, D> couplings;
-      couplings.clear();
-      team.for_blocks(pad / lane_width<T>, [&](int b) { one_lane(t, k, b * lane_width<T>, couplings); });
-      if (adjoint.couplings) couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, 0, D);
+      const Rows rows = rows_of(t, k);
+      if constexpr (!A::dual) {
+        if (adjoint.couplings) {
+          CouplingSums<T, D> couplings;
+          team.for_blocks(pad / lane_width<T>, [&](int b) { one_lane(rows, pad, b * lane_width<T>, couplings); });
+          couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, 0, D);
+          continue;
+        }
+      }
+      team.for_blocks(pad / lane_width<T>, [&](int b) { one_lane(rows, pad, b * lane_width<T>, NoCouplingSums{}); });
     }
   }
 
-  KOKKOS_INLINE_FUNCTION void one_lane(int t, long k, int c, [[maybe_unused]] CouplingSums<T, D>& couplings) const {
-    const long edge = e.edge_begin + k;
+  KOKKOS_INLINE_FUNCTION Rows rows_of(int t, long k) const {
+    const long edge = e.edge_begin + k, row = static_cast<long>(pad) * A::rows;
     const int s = e.sender[edge];
-    const typename A::Num* matrix = e.couplings + edge * D * D;
-    const Vec w = A::load(e.radial_of(k, pad) + c, pad);
-    Vec x[D], g[D], along = A::zero();
+    Rows r;
+    r.radial = e.radial_of(k, pad);
+    r.g_radial = adjoint.radial + k * row;
     for (int i = 0; i < D; ++i) {
-      x[i] = A::load(component(source, s, i, pad) + c, pad) + A::load(component(target, t, i, pad) + c, pad);
+      r.source[i] = component(source, s, i, pad);
+      r.target[i] = component(target, t, i, pad);
+      r.g_source[i] = component(g_source, s, i, pad);
+      r.g_target[i] = component(g_target, t, i, pad);
     }
-    for (int o = 0; o < M; ++o) g[o] = A::load(e.message + message_row<D, M>(e.edges, k, o) * pad * A::rows + c, pad);
+    for (int o = 0; o < M; ++o) r.g_message[o] = e.message + message_row<D, M>(e.edges, k, o) * row;
+    r.matrix = e.couplings + edge * D * D;
+    return r;
+  }
+
+  template <class Sums>
+  KOKKOS_FORCEINLINE_FUNCTION static void one_lane(const Rows& rows, int pad, int c, Sums&& couplings) {
+    const typename A::Num* matrix = rows.matrix;
+    const Vec w = A::load(rows.radial + c, pad);
+    Vec x[D], g[D], along = A::zero();
+    for (int i = 0; i < D; ++i) x[i] = A::load(rows.source[i] + c, pad) + A::load(rows.target[i] + c, pad);
+    for (int o = 0; o < M; ++o) g[o] = A::load(rows.g_message[o] + c, pad);
     if constexpr (M != D) expand(matrix, w, x, g, couplings);
     for (int i = 0; i < D; ++i) {
       Vec q = matrix[i * D] * g[0];
       for (int o = 1; o < D; ++o) q += matrix[i * D + o] * g[o];
       along += x[i] * q;
       const Vec g_x = w * q;
-      scatter<A>(component(g_source, s, i, pad) + c, pad, g_x);
-      add_to<A>(component(g_target, t, i, pad) + c, pad, g_x);
-      if constexpr (!A::dual) {
-        if (adjoint.couplings) {
-          const Vec wx = w * x[i];
-          for (int o = 0; o < D; ++o) couplings.sum[i * D + o] += wx * g[o];
-        }
-      }
+      scatter<A>(rows.g_source[i] + c, pad, g_x);
+      add_to<A>(rows.g_target[i] + c, pad, g_x);
+      couplings.add(i, 0, D, w * x[i], g);
     }
-    add_to<A>(adjoint.radial + k * pad * A::rows + c, pad, along);
+    add_to<A>(rows.g_radial + c, pad, along);
   }
 
   /// From the adjoint of the contracted component to those of all, by which it also depends on the matrix.
-  KOKKOS_INLINE_FUNCTION void expand(const typename A::Num* matrix, [[maybe_unused]] const Vec& w,
-                                     [[maybe_unused]] const Vec* x, Vec* g,
-                                     [[maybe_unused]] CouplingSums<T, D>& couplings) const {
+  template <class Sums>
+  KOKKOS_FORCEINLINE_FUNCTION static void expand(const typename A::Num* matrix, const Vec& w, const Vec* x, Vec* g,
+                                                 Sums& couplings) {
     const Vec contracted = g[1];
     for (int o = 1; o < D; ++o) g[o] = matrix[o * D] * contracted;
-    if constexpr (!A::dual) {
-      if (!adjoint.couplings) return;
-      Vec y[D];
-      apply_transposed<D>(matrix, x, y);
-      for (int o = 1; o < D; ++o) couplings.sum[o * D] += w * y[o] * contracted;
-    }
+    Vec y[D];
+    apply_transposed<D>(matrix, x, y);
+    for (int o = 1; o < D; ++o) couplings.add(o, 0, 1, w * y[o], &contracted);
   }
 };
 

@@ -55,17 +55,32 @@ KOKKOS_INLINE_FUNCTION void apply_transposed(const N* g, const Vec* x, Vec* y) {
   }
 }
 
-/// The number of its head in each channel of a lane.
-template <class A>
-KOKKOS_INLINE_FUNCTION typename A::Vec head_lane(const AttentionShape& shape, const typename A::Num* of_head, int c) {
-  using T = typename A::Real;
+inline constexpr int most_heads = 16;
+/// In place of the head of a lane whose channels belong to several.
+inline constexpr int mixed = -1;
+
+/// f(channel, head) for every lane of channels.
+template <class T, class Team, class F>
+KOKKOS_INLINE_FUNCTION void for_heads(const Team& team, const AttentionShape& shape, const F& f) {
   const int size = shape.channels / shape.heads;
   if (device_build || size % lane_width<T> == 0) {
-    return spread<A>(of_head[c / size]);
+    for (int h = 0; h < shape.heads; ++h) {
+      team.for_blocks(size / lane_width<T>, [&](int b) { f(h * size + b * lane_width<T>, h); });
+    }
+  } else {
+    for (int c = 0; c < shape.pad; c += lane_width<T>) f(c, mixed);
   }
+}
+
+/// The number of its head in each channel of a lane.
+template <class A>
+KOKKOS_INLINE_FUNCTION typename A::Vec head_lane(const AttentionShape& shape, const typename A::Num* of_head, int c,
+                                                 int head) {
+  if (device_build || head != mixed) return spread<A>(of_head[head]);
+  typename A::Vec lane = A::zero();
   if constexpr (!device_build) {
-    typename A::Vec lane = A::zero();
-    for (int k = 0; k < lane_width<T>; ++k) {
+    const int size = shape.channels / shape.heads;
+    for (int k = 0; k < lane_width<typename A::Real>; ++k) {
       const int h = std::min((c + k) / size, shape.heads - 1);
       if constexpr (A::dual) {
         lane.v[k] = of_head[h].v;
@@ -74,14 +89,12 @@ KOKKOS_INLINE_FUNCTION typename A::Vec head_lane(const AttentionShape& shape, co
         lane[k] = of_head[h];
       }
     }
-    return lane;
   }
-  return A::zero();
+  return lane;
 }
 
-inline constexpr int most_heads = 16;
-
-/// Calls `product(channel)` for every lane of channels and hands the sum over each head's channels to `use(head, sum)`.
+/// Calls `product(channel, head)` for every lane of channels and hands the sum over each head's channels to
+/// `use(head, sum)`.
 template <class A, class Team, class Product, class Use>
 KOKKOS_INLINE_FUNCTION void sum_heads(const Team& team, const AttentionShape& shape, const Product& product,
                                       const Use& use) {
@@ -90,7 +103,7 @@ KOKKOS_INLINE_FUNCTION void sum_heads(const Team& team, const AttentionShape& sh
   if (device_build || size % lane_width<T> == 0) {
     for (int h = 0; h < shape.heads; ++h) {
       typename A::Vec sum = A::zero();
-      team.for_blocks(size / lane_width<T>, [&](int b) { sum += product(h * size + b * lane_width<T>); });
+      team.for_blocks(size / lane_width<T>, [&](int b) { sum += product(h * size + b * lane_width<T>, h); });
       const typename A::Num total = team_sum<A>(team, sum);
       team.once([&] { use(h, total); });
     }
@@ -99,7 +112,7 @@ KOKKOS_INLINE_FUNCTION void sum_heads(const Team& team, const AttentionShape& sh
   if constexpr (!device_build) {
     typename A::Num total[most_heads]{};
     for (int c = 0; c < shape.pad; c += lane_width<T>) {
-      const typename A::Vec lane = product(c);
+      const typename A::Vec lane = product(c, mixed);
       for (int k = 0; k < lane_width<T> && c + k < shape.channels; ++k) {
         if constexpr (A::dual) {
           total[(c + k) / size] += typename A::Num{lane.v[k], lane.t[k]};
