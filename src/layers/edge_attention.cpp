@@ -19,6 +19,11 @@ struct EdgeMessages {
     const int c = b * lane_width<T>;
     const long edge = e.edge_begin + k;
     Vec x[D], y[D];
+    const int next = e.sender[e.edge_begin + e.next(k)];
+    if (line_begins<T>(c)) {
+      for (int i = 0; i < D; ++i) fetch_ahead(component(source, next, i, pad) + c);
+      fetch_ahead(e.radial_of(e.next(k), pad) + c);
+    }
     for (int i = 0; i < D; ++i) {
       x[i] = A::load(component(source, e.sender[edge], i, pad) + c, pad) +
              A::load(component(target, e.receiver[edge], i, pad) + c, pad);
@@ -141,6 +146,11 @@ struct Attend {
   KOKKOS_INLINE_FUNCTION void add_edge(int t, long k, int c, int head) const {
     const int pad = shape.pad;
     const T* row = e.scalars + k * 3 * pad * A::rows + c;
+    if (line_begins<T>(c)) {
+      fetch_ahead(e.radial_of(e.next(k), pad) + c);
+      fetch_ahead(row + 4 * pad * A::rows);
+      fetch_ahead(row + 5 * pad * A::rows);
+    }
     const Vec scale = head_lane<A>(shape, e.weight + k * shape.heads, c, head) * A::load(e.radial_of(k, pad) + c, pad);
     const Vec open = scale * sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
     Vec u[M];

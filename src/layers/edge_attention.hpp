@@ -54,6 +54,8 @@ struct AttentionEdges {
   N* logit = nullptr;    ///< [edge][heads] before the bound
   N* weight = nullptr;   ///< [edge][heads]
 
+  /// The edge of the range after k, if there is one.
+  KOKKOS_INLINE_FUNCTION long next(long k) const { return k + 1 < edges ? k + 1 : k; }
   /// Radial weights of edge k of the range.
   KOKKOS_INLINE_FUNCTION T* radial_of(long k, int pad) const {
     return radial + (radial_row ? radial_row[edge_begin + k] : k) * static_cast<long>(radial_stride * pad * A::rows);

@@ -51,7 +51,7 @@ struct AttendBackward {
 
   /// Where the rows of an edge begin: found once for all its channels.
   struct Rows {
-    const T *radial, *scalars, *vectors[M], *g_out[D];
+    const T *radial, *next_radial, *scalars, *vectors[M], *g_out[D];
     T *g_radial, *g_scalars, *g_vectors[M];
     const typename A::Num* matrix;
   };
@@ -77,6 +77,7 @@ struct AttendBackward {
     const long row = static_cast<long>(shape.pad) * A::rows;
     Rows r;
     r.radial = e.radial_of(k, shape.pad);
+    r.next_radial = e.radial_of(e.next(k), shape.pad);
     r.g_radial = adjoint.radial + k * row;
     r.scalars = e.scalars + k * 3 * row;
     r.g_scalars = adjoint.scalars + k * 3 * row;
@@ -109,6 +110,13 @@ struct AttendBackward {
                                                   Sums& couplings) {
     const T* row = rows.scalars + c;
     T* g_row = rows.g_scalars + c;
+    if (line_begins<T>(c)) {
+      fetch_ahead(rows.next_radial + c);
+      fetch_ahead(row + 4 * pad * A::rows);
+      fetch_ahead(row + 5 * pad * A::rows);
+      for (int i = 1; i < M; ++i)
+        fetch_ahead(rows.vectors[i] + (M == D ? 2 * degree_of(i) + 1 : 1) * pad * A::rows + c);
+    }
     const Vec w = A::load(rows.radial + c, pad), scale = p * w;
     Vec g[D], q[M];
     for (int o = begin; o < end; ++o) g[o] = A::load(rows.g_out[o] + c, pad);
