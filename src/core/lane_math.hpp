@@ -85,30 +85,31 @@ KOKKOS_INLINE_FUNCTION Dual<X> sigmoid(const Dual<X>& x) {
   return {s, s * (decltype(horizontal_sum(s))(1) - s) * x.t};
 }
 
-/// silu(x) = x sigmoid(x), and its slope: s (1 + x (1 - s)).
+/// silu(x) = x s with s = sigmoid(x), and its slope s (1 + x (1 - s)), from one exponential.
 template <class X>
-KOKKOS_INLINE_FUNCTION X silu(const X& x) {
-  return x * sigmoid(x);
+struct ValueAndSlope {
+  X value, slope;
+};
+template <class X>
+KOKKOS_INLINE_FUNCTION ValueAndSlope<X> silu_and_slope(const X& x) {
+  using T = decltype(horizontal_sum(x));
+  const X s = sigmoid(x);
+  return {x * s, s * (T(1) + x * (T(1) - s))};
 }
 template <class X>
-KOKKOS_INLINE_FUNCTION Dual<X> silu(const Dual<X>& x) {
+KOKKOS_INLINE_FUNCTION ValueAndSlope<Dual<X>> silu_and_slope(const Dual<X>& x) {
   using T = decltype(horizontal_sum(x.v));
-  const X s = sigmoid(x.v);
-  return {x.v * s, s * (T(1) + x.v * (T(1) - s)) * x.t};
+  const X s = sigmoid(x.v), slope = s * (T(1) + x.v * (T(1) - s));
+  const X curvature = s * (T(1) - s) * (T(2) + x.v * (T(1) - s - s));
+  return {{x.v * s, slope * x.t}, {slope, curvature * x.t}};
+}
+template <class X>
+KOKKOS_INLINE_FUNCTION X silu(const X& x) {
+  return silu_and_slope(x).value;
 }
 template <class X>
 KOKKOS_INLINE_FUNCTION X silu_slope(const X& x) {
-  using T = decltype(horizontal_sum(x));
-  const X s = sigmoid(x);
-  return s * (T(1) + x * (T(1) - s));
-}
-template <class X>
-KOKKOS_INLINE_FUNCTION Dual<X> silu_slope(const Dual<X>& x) {
-  using T = decltype(horizontal_sum(x.v));
-  const X s = sigmoid(x.v);
-  const X slope = s * (T(1) + x.v * (T(1) - s));
-  const X curvature = s * (T(1) - s) * (T(2) + x.v * (T(1) - s - s));
-  return {slope, curvature * x.t};
+  return silu_and_slope(x).slope;
 }
 
 }  // namespace isotrope

@@ -125,8 +125,7 @@ struct AttendBackward {
       for (int o = begin; o < end; ++o) q[i] += rows.matrix[i * D + o] * g[o];
     }
     if constexpr (M != D) q[1] = g[0];
-    const Vec value = plus(A::load(row + pad, 3 * pad), load_weight<A>(bias + pad + c));
-    const Vec rise = sigmoid(value), u0 = value * rise, slope = rise * (T(1) + value * (T(1) - rise));  // of silu
+    const auto [u0, slope] = silu_and_slope(Vec(plus(A::load(row + pad, 3 * pad), load_weight<A>(bias + pad + c))));
     const Vec open = sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(bias + 2 * pad + c)));
     const Vec scale_open = scale * open;
     Vec ungated = A::zero();
@@ -219,11 +218,11 @@ struct LogitsBackward {
         T* g_row = adjoint.scalars + k * 3 * pad * A::rows + c;
         const Vec q = plus(A::load(row, 3 * pad), load_weight<A>(weights.bias + c));
         const Vec g = head_lane<A>(shape, adjoint.weight + k * shape.heads, c, head);
-        const Vec rise = sigmoid(q), slope = rise * (T(1) + q * (T(1) - rise));  // of silu
+        const auto [value, slope] = silu_and_slope(q);
         const Vec g_q = times(score, Vec(g * (T(0.2) + slope * T(0.8))));
         A::store(g_row, 3 * pad, g_q);
         if (gradients.score) {
-          sums[0] += g * (q * T(0.2) + q * rise * T(0.8));
+          sums[0] += g * (q * T(0.2) + value * T(0.8));
           sums[1] += g_q;
           sums[2] += A::load(g_row + pad, 3 * pad);
           sums[3] += A::load(g_row + 2 * pad, 3 * pad);

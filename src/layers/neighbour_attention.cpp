@@ -17,7 +17,7 @@ struct EnvelopeForward {
     const double* x = r + 3 * e;
     const double length = sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]);
     if (length == 0) {
-      envelope[e] = cast_num(std::conditional_t<A::dual, Dual<double>, double>{1}, static_cast<N*>(nullptr));
+      envelope[e] = N{} + typename A::Real(1);
       return;
     }
     if constexpr (A::dual) {

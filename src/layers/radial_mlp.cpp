@@ -32,25 +32,6 @@ struct ActivateBackward {
   }
 };
 
-/// silu and its slope from one exponential.
-template <class X>
-struct ValueAndSlope {
-  X value, slope;
-};
-template <class X>
-KOKKOS_INLINE_FUNCTION ValueAndSlope<X> silu_and_slope(const X& x) {
-  using T = decltype(horizontal_sum(x));
-  const X s = sigmoid(x);
-  return {x * s, s * (T(1) + x * (T(1) - s))};
-}
-template <class X>
-KOKKOS_INLINE_FUNCTION ValueAndSlope<Dual<X>> silu_and_slope(const Dual<X>& x) {
-  using T = decltype(horizontal_sum(x.v));
-  const X s = sigmoid(x.v), slope = s * (T(1) + x.v * (T(1) - s));
-  const X curvature = s * (T(1) - s) * (T(2) + x.v * (T(1) - s - s));
-  return {{x.v * s, slope * x.t}, {slope, curvature * x.t}};
-}
-
 template <class A>
 struct ActivateForSlope {
   using T = typename A::Real;
