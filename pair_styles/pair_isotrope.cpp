@@ -215,6 +215,7 @@ void PairIsotrope::compute(int eflag, int vflag) {
     fail(
         "a model that sees the whole molecule has no virial of single atoms: take compute stress/atom out of the "
         "input");
+  if (!whole()) halo_.set_atoms(atom->nlocal, atom->nlocal + atom->nghost);
   together([&] { whole() ? build_whole_graph() : build_graph(); });
   evaluate();
   add_energies();
@@ -236,8 +237,8 @@ void PairIsotrope::build_graph() {
   domain.neighbours = list->numneigh;
   domain.neighbour = list->firstneigh;
   domain.mask = NEIGHMASK;
+  domain.owner = halo_.owner();
   isotrope::build_domain_graph(domain, model_.potential->info().cutoff, graph_);
-  halo_.set_atoms(domain.total);
 }
 
 void PairIsotrope::build_whole_graph() {
