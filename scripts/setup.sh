@@ -52,7 +52,7 @@ make_environment() {
 # Two gigabytes of memory a compiler are enough.
 parallel_jobs() {
   local cores memory
-  cores=$(nproc)
+  cores=$(env -u OMP_NUM_THREADS nproc)  # of the machine: nproc obeys that variable
   memory=$(awk '/MemAvailable/ { print int($2 / 2000000) }' /proc/meminfo)
   [ "$memory" -ge 1 ] || memory=1
   echo $((cores < memory ? cores : memory))
