@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "layers/in_duals.hpp"
 #include "layers/rms_norm.hpp"
 #include "layers/rotary.hpp"
 #include "support/layer_checks.hpp"
@@ -48,6 +49,7 @@ struct AttentionCase : LayerCase {
   static constexpr int tokens = 8;
   HeadShape heads;
   int width;
+  bool values_there = false;  ///< duals find the values of a pass before them
   std::vector<AttentionRange> ranges{{0, 3, 0, 3}, {3, 8, 3, 8}};
   explicit AttentionCase(int size = 6) : heads{2, size}, width(heads.width()) {
     inputs = dual_inputs = tokens * 3 * width, outputs = tokens * width;
@@ -58,8 +60,8 @@ struct AttentionCase : LayerCase {
     const auto q = store<A>(unpadded(tokens, width), part(x, 0, tokens * width));
     const auto kv = store_keys<A>(tokens, width, part(x, tokens * width, 2 * tokens * width));
     const auto o = poisoned<A>(unpadded(tokens, width));
-    AttentionScratch<A> scratch;
-    attention_forward<A>(heads, ranges, q.data(), kv.data(), scratch, o.data());
+    AttentionScratch<typename A::Real> scratch;
+    attention_forward<A>(heads, ranges, Values::computed, q.data(), kv.data(), scratch, o.data());
     return read<A>(unpadded(tokens, width), o);
   }
   template <class A>
@@ -67,11 +69,18 @@ struct AttentionCase : LayerCase {
     const auto q = store<A>(unpadded(tokens, width), part(x, 0, tokens * width));
     const auto kv = store_keys<A>(tokens, width, part(x, tokens * width, 2 * tokens * width));
     const auto g_o = store<A>(unpadded(tokens, width), gy), g_q = poisoned<A>(unpadded(tokens, width));
-    const auto g_kv = zeros<A>(unpadded(tokens, 2 * width));
+    const auto g_kv = poisoned<A>(unpadded(tokens, 2 * width));
     const auto o = poisoned<A>(unpadded(tokens, width));
-    AttentionScratch<A> scratch;
-    attention_forward<A>(heads, ranges, q.data(), kv.data(), scratch, o.data());
-    attention_backward<A>(heads, ranges, q.data(), kv.data(), g_o.data(), scratch, g_q.data(), g_kv.data());
+    AttentionScratch<typename A::Real> scratch;
+    const auto both = [&]<class B>(Values values) {
+      attention_forward<B>(heads, ranges, values, q.data(), kv.data(), scratch, o.data());
+      attention_backward<B>(heads, ranges, values, q.data(), kv.data(), g_o.data(), scratch, g_q.data(), g_kv.data());
+    };
+    if constexpr (A::dual) {
+      // Poison stays where the pass on duals expects what another has not computed.
+      if (values_there) both.template operator()<InDuals<typename A::Real>>(Values::computed);
+    }
+    both.template operator()<A>(A::dual && values_there ? Values::there : Values::computed);
     Numbers g = read<A>(unpadded(tokens, width), g_q);
     append(g, read<A>(unpadded(tokens, 2 * width), g_kv));
     return g;
@@ -80,6 +89,14 @@ struct AttentionCase : LayerCase {
 TEST(Attention, Layer) {
   check_layer(AttentionCase{});
   check_layer(AttentionCase{2});
+}
+/// A pass on duals that forms tangents alone, after one on numbers in their places.
+TEST(Attention, TangentsAlone) {
+  for (const int size : {6, 2}) {
+    AttentionCase layer(size);
+    layer.values_there = true;
+    check_layer(layer);
+  }
 }
 
 TEST(Attention, IsTheStatedSum) {
@@ -128,12 +145,18 @@ TEST(Attention, BlocksDoNotMatter) {
              kv = store_keys<A>(n, w, {random_numbers(2 * n * w, 2), {}});
   const auto g_o = store<A>(unpadded(n, w), {random_numbers(n * w, 3), {}});
   const auto run = [&](const std::vector<AttentionRange>& ranges) {
-    const auto o = poisoned<A>(unpadded(n, w)), g_q = poisoned<A>(unpadded(n, w)), g_kv = zeros<A>(unpadded(n, 2 * w));
-    AttentionScratch<A> scratch;
-    attention_forward<A>(heads, ranges, q.data(), kv.data(), scratch, o.data());
-    attention_backward<A>(heads, ranges, q.data(), kv.data(), g_o.data(), scratch, g_q.data(), g_kv.data());
-    return joined(joined(read<A>(unpadded(n, w), o).v, read<A>(unpadded(n, w), g_q).v),
-                  read<A>(unpadded(n, 2 * w), g_kv).v);
+    const auto o = poisoned<A>(unpadded(n, w)), g_q = poisoned<A>(unpadded(n, w));
+    std::vector<double> sum_kv(2 * n * w, 0.0);
+    for (const AttentionRange& range : ranges) {
+      const auto g_kv = poisoned<A>(unpadded(n, 2 * w));
+      AttentionScratch<double> scratch;
+      attention_forward<A>(heads, {range}, Values::computed, q.data(), kv.data(), scratch, o.data());
+      attention_backward<A>(heads, {range}, Values::computed, q.data(), kv.data(), g_o.data(), scratch, g_q.data(),
+                            g_kv.data());
+      const std::vector<double> of_range = read<A>(unpadded(n, 2 * w), g_kv).v;
+      for (std::size_t k = 0; k < sum_kv.size(); ++k) sum_kv[k] += of_range[k];
+    }
+    return joined(joined(read<A>(unpadded(n, w), o).v, read<A>(unpadded(n, w), g_q).v), sum_kv);
   };
   std::vector<AttentionRange> one_by_one;
   for (long i = 0; i < n; ++i) one_by_one.push_back({i, i + 1, 0, n});
@@ -170,9 +193,12 @@ struct RotaryCase : LayerCase {
   Numbers backward(const std::vector<double>&, const Numbers& x, const Numbers& gy, std::vector<double>*) const {
     const Arrays<A> a(x);
     const auto g = store<A>(unpadded(tokens, width), gy);
+    using T = typename A::Real;
     const View<double> g_x("test::g_x", 3 * tokens);
-    rotate_backward<A>(tokens, heads, 2, a.omega.data(), a.cosine.data(), a.sine.data(), width, a.data.data(), g.data(),
-                       A::dual ? nullptr : g_x.data());
+    const View<T> g_phase("test::g_phase", tokens * heads.size / 2);
+    rotate_backward<A>(tokens, heads, a.cosine.data(), a.sine.data(), width, a.data.data(), g.data(),
+                       A::dual ? nullptr : g_phase.data());
+    rotary_phases_backward<T>(tokens, heads, 2, a.omega.data(), g_phase.data(), g_x.data());
     Numbers result = read_numbers<Plain<double>>(g_x);
     append(result, read<A>(unpadded(tokens, width), g));
     return result;
@@ -203,6 +229,36 @@ struct RotaryChannels : RotaryCase {
 };
 TEST(Rotary, ChannelsOfDuals) {
   check_layer(RotaryChannels{});
+}
+
+/// Tangents formed after the values, there and back, beside those formed with them.
+TEST(Rotary, TangentsAlone) {
+  using A = WithTangent<double>;
+  const RotaryCase layer;
+  const int n = layer.tokens * layer.width;
+  const Numbers x{random_numbers(layer.inputs, 1), random_numbers(layer.inputs, 2)},
+      gy{random_numbers(n, 3), random_numbers(n, 4)};
+  const RotaryCase::Arrays<A> both(x);
+  const auto expected = read<A>(unpadded(layer.tokens, layer.width), both.data);
+  const Numbers expected_back = layer.backward<A>({}, x, gy, nullptr);
+
+  const RotaryCase::Arrays<A> a(x);
+  const auto data = store<A>(unpadded(layer.tokens, layer.width),
+                             {part(x.v, 3 * layer.tokens, n), part(x.t, 3 * layer.tokens, n)}),
+             g = store<A>(unpadded(layer.tokens, layer.width), gy);
+  const View<double> turns("test::turns", layer.tokens * layer.heads.size / 2);
+  rotary_turns(layer.tokens, layer.heads, 2, a.omega.data(), a.dx.data(), turns.data());
+  const auto cosine = poisoned<A>(unpadded(layer.tokens, layer.heads.size / 2)),
+             sine = poisoned<A>(unpadded(layer.tokens, layer.heads.size / 2));
+  rotary_phases<InDuals<double>>(layer.tokens, layer.heads, 2, a.omega.data(), a.x.data(), nullptr, cosine.data(),
+                                 sine.data());
+  rotate<InDuals<double>>(layer.tokens, layer.heads, cosine.data(), sine.data(), layer.width, data.data());
+  rotate_tangents(layer.tokens, layer.heads, cosine.data(), sine.data(), turns.data(), 1, layer.width, data.data());
+  expect_close(read<A>(unpadded(layer.tokens, layer.width), data).t, expected.t, 1e-13);
+  rotate_backward<InDuals<double>>(layer.tokens, layer.heads, cosine.data(), sine.data(), layer.width, data.data(),
+                                   g.data(), nullptr);
+  rotate_tangents(layer.tokens, layer.heads, cosine.data(), sine.data(), turns.data(), -1, layer.width, g.data());
+  expect_close(read<A>(unpadded(layer.tokens, layer.width), g).t, expected_back.t, 1e-13);
 }
 
 TEST(Rotary, ProductsDependOnDifferencesOfPositionsAlone) {

@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "core/packed_matrix.hpp"
 
-#include "core/kokkos_ext.hpp"
+#include "core/loops.hpp"
 #include "core/panel_gemm.hpp"
 
 namespace isotrope {
+namespace {
+
+template <class T>
+struct CopyRows {
+  long width, stride;
+  const T* from;
+  T* to;
+  KOKKOS_FUNCTION void operator()(long index) const {
+    const long at = index / width * stride + index % width;
+    to[at] = from[at];
+  }
+};
+
+}  // namespace
 
 template <class T>
 void PackedMatrix<T>::pack(Trans tb, long n, long k, const T* b, long ldb) {
@@ -25,9 +39,18 @@ void PackedMatrix<T>::pack(Trans tb, long n, long k, const T* b, long ldb) {
 template <class T>
 void PackedMatrix<T>::multiply(long m, const T* a, long lda, T beta, T* c, long ldc) const {
 #ifndef ISOTROPE_DEVICE_BUILD
-  if (packed_) return packed_gemm<T>(m, n_, k_, a, lda, panels_.data(), beta, c, ldc);
+  if (packed_) return packed_gemm<T>(m, n_, k_, a, lda, panels_.data(), beta == T(0) ? nullptr : c, c, ldc);
 #endif
   gemm<T>(Trans::no, trans_, m, n_, k_, T(1), a, lda, b_, ldb_, beta, c, ldc);
+}
+
+template <class T>
+void PackedMatrix<T>::multiply_add(long m, const T* a, long lda, const T* d, T* c, long ldc) const {
+#ifndef ISOTROPE_DEVICE_BUILD
+  if (packed_) return packed_gemm<T>(m, n_, k_, a, lda, panels_.data(), d, c, ldc);
+#endif
+  for_each("isotrope::packed_matrix_copy", m * n_, CopyRows<T>{n_, ldc, d, c});
+  multiply(m, a, lda, T(1), c, ldc);
 }
 
 template class PackedMatrix<float>;

@@ -15,6 +15,8 @@ class PackedMatrix {
   void pack(Trans tb, long n, long k, const T* b, long ldb);
   /// C = A op(B) + beta C with A of m x k, row-major; beta is 0 or 1.
   void multiply(long m, const T* a, long lda, T beta, T* c, long ldc) const;
+  /// C = A op(B) + D, rows of D as far apart as those of C.
+  void multiply_add(long m, const T* a, long lda, const T* d, T* c, long ldc) const;
 
  private:
   Trans trans_ = Trans::no;

@@ -2,6 +2,8 @@
 #include "core/panel_gemm.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <type_traits>
 #include <vector>
 
 #include "core/lane_transpose.hpp"
@@ -14,9 +16,18 @@ constexpr int tile_rows = 6;             // with two lanes of columns 12 sums: w
 constexpr long most_depth = 384;         // of a panel, so that it stays in the first cache
 constexpr long block_numbers = 1 << 15;  // of A, which all panels read: so that they stay in the second
 
-/// Sums over p of a[r][p], or a[p][r], times panel[p][lanes], for `rows` rows and `lanes` lanes of columns.
+/// A block of op(B) as tiles read it: the panel of columns from j on begins at data + j column, and its rows are `row`
+/// apart.
+template <class T>
+struct Factor {
+  const T* data;
+  long column, row;
+};
+
+/// Sums over p of a[r][p], or a[p][r], times panel[p][lanes], for `rows` rows and `lanes` lanes of columns, added to
+/// what `from` has, where it is not null, at the place of C.
 template <Trans ta, class T, int rows, int lanes>
-void tile(long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
+void tile(long depth, const T* a, long lda, const T* panel, long panel_row, const T* from, T* c, long ldc) {
   constexpr int width = lane_width<T>, upper_rows = (rows + 1) / 2;
   // Two pointers to rows: their offsets then fit into registers, where those of six would be loaded at every step.
   const long row = ta == Trans::no ? lda : 1, step = ta == Trans::no ? 1 : lda;
@@ -27,8 +38,7 @@ void tile(long depth, const T* a, long lda, const T* panel, bool add, T* c, long
   for (int r = 0; r < rows; ++r) {
     for (int l = 0; l < lanes; ++l) sum[r][l] = Lane<T>(T(0));
   }
-  for (const T* const end = panel + depth * lanes * width; panel != end;
-       panel += lanes * width, a += step, lower += step) {
+  for (const T* const end = panel + depth * panel_row; panel != end; panel += panel_row, a += step, lower += step) {
     Lane<T> b[lanes];
     for (int l = 0; l < lanes; ++l) b[l] = load_lane(panel + l * width);
     for (int r = 0; r < rows; ++r) {
@@ -38,40 +48,48 @@ void tile(long depth, const T* a, long lda, const T* panel, bool add, T* c, long
   }
   for (int r = 0; r < rows; ++r) {
     for (int l = 0; l < lanes; ++l) {
-      T* out = c + r * ldc + l * width;
-      store_lane(out, add ? Lane<T>(load_lane(out) + sum[r][l]) : sum[r][l]);
+      const long at = r * ldc + l * width;
+      store_lane(c + at, from ? Lane<T>(load_lane(from + at) + sum[r][l]) : sum[r][l]);
     }
   }
 }
 
 /// A tile of as many rows as are left, 0 to `most`.
 template <Trans ta, class T, int lanes, int most = tile_rows - 1>
-void rest_of_panel(long rows, long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
+void rest_of_panel(long rows, long depth, const T* a, long lda, const T* panel, long panel_row, const T* from, T* c,
+                   long ldc) {
   if constexpr (most > 0) {
-    if (rows == most) return tile<ta, T, most, lanes>(depth, a, lda, panel, add, c, ldc);
-    rest_of_panel<ta, T, lanes, most - 1>(rows, depth, a, lda, panel, add, c, ldc);
+    if (rows == most) return tile<ta, T, most, lanes>(depth, a, lda, panel, panel_row, from, c, ldc);
+    rest_of_panel<ta, T, lanes, most - 1>(rows, depth, a, lda, panel, panel_row, from, c, ldc);
   }
 }
 
 /// All rows of one panel.
 template <Trans ta, class T, int lanes>
-void rows_of_panel(long m, long depth, const T* a, long lda, const T* panel, bool add, T* c, long ldc) {
+void rows_of_panel(long m, long depth, const T* a, long lda, const T* panel, long panel_row, const T* from, T* c,
+                   long ldc) {
   const long row = ta == Trans::no ? lda : 1;
+  const auto from_row = [&](long i) { return from ? from + i * ldc : nullptr; };
   long i = 0;
   for (; i + tile_rows <= m; i += tile_rows) {
-    tile<ta, T, tile_rows, lanes>(depth, a + i * row, lda, panel, add, c + i * ldc, ldc);
+    tile<ta, T, tile_rows, lanes>(depth, a + i * row, lda, panel, panel_row, from_row(i), c + i * ldc, ldc);
   }
-  rest_of_panel<ta, T, lanes>(m - i, depth, a + i * row, lda, panel, add, c + i * ldc, ldc);
+  rest_of_panel<ta, T, lanes>(m - i, depth, a + i * row, lda, panel, panel_row, from_row(i), c + i * ldc, ldc);
 }
 
-/// Columns [0, width) of a block of op(B), `stride` apart in the panel.
+/// Rows of B, as long as a panel's.
 template <class T>
-void copy_columns(Trans tb, long depth, const T* b, long ldb, T* panel, long stride) {
-  constexpr int width = lane_width<T>;
-  if (tb == Trans::no) {
-    for (long p = 0; p < depth; ++p) store_lane(panel + p * stride, load_lane(b + p * ldb));
-    return;
+void copy_rows(long depth, const T* b, long ldb, T* panel, long lanes) {
+  constexpr long width = lane_width<T>;
+  for (long p = 0; p < depth; ++p) {
+    for (long l = 0; l < lanes; ++l) store_lane(panel + (p * lanes + l) * width, load_lane(b + p * ldb + l * width));
   }
+}
+
+/// A lane of columns of B^T, `stride` apart in the panel.
+template <class T>
+void copy_transposed(long depth, const T* b, long ldb, T* panel, long stride) {
+  constexpr int width = lane_width<T>;
   long p = 0;
   for (; p + width <= depth; p += width) {
     Lane<T> square[width];
@@ -88,34 +106,48 @@ void copy_columns(Trans tb, long depth, const T* b, long ldb, T* panel, long str
 template <class T>
 void copy_panels(Trans tb, long n, long depth, const T* b, long ldb, T* panels) {
   constexpr long width = lane_width<T>;
-  for (long j = 0; j < n; j += width) {
-    const long first = j / (2 * width) * 2 * width, lanes = std::min<long>(2, (n - first) / width);
-    copy_columns<T>(tb, depth, tb == Trans::no ? b + j : b + j * ldb, ldb, panels + first * depth + (j - first),
-                    lanes * width);
+  for (long j = 0; j < n; j += 2 * width) {
+    const long lanes = std::min<long>(2, (n - j) / width);
+    T* panel = panels + j * depth;
+    if (tb == Trans::no) {
+      copy_rows<T>(depth, b + j, ldb, panel, lanes);
+      continue;
+    }
+    for (long l = 0; l < lanes; ++l)
+      copy_transposed<T>(depth, b + (j + l * width) * ldb, ldb, panel + l * width, lanes * width);
   }
+}
+
+template <class T>
+Factor<T> in_panels(const T* panels, long depth) {
+  return {panels, depth, 0};
 }
 
 template <Trans ta, class T>
-void multiply_block(long m, long n, long depth, const T* a, long lda, const T* panels, bool add, T* c, long ldc) {
+void multiply_block(long m, long n, long depth, const T* a, long lda, const Factor<T>& b, const T* from, T* c,
+                    long ldc) {
   constexpr long width = lane_width<T>;
+  const auto columns = [&](auto lanes, long j) {
+    const long row = b.row ? b.row : lanes * width;
+    rows_of_panel<ta, T, lanes>(m, depth, a, lda, b.data + j * b.column, row, from ? from + j : nullptr, c + j, ldc);
+  };
   long j = 0;
-  for (; j + 2 * width <= n; j += 2 * width) {
-    rows_of_panel<ta, T, 2>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
-  }
-  if (j < n) rows_of_panel<ta, T, 1>(m, depth, a, lda, panels + j * depth, add, c + j, ldc);
+  for (; j + 2 * width <= n; j += 2 * width) columns(std::integral_constant<int, 2>(), j);
+  if (j < n) columns(std::integral_constant<int, 1>(), j);
 }
 
-/// C = op(A) panels + (add ? C : 0), blocks of rows at a time.
+/// C = op(A) op(B) + what `from` has, where it is not null, blocks of rows at a time.
 template <class T>
-void multiply_panels(Trans ta, long m, long n, long depth, const T* a, long lda, const T* panels, bool add, T* c,
-                     long ldc) {
+void multiply_factor(Trans ta, long m, long n, long depth, const T* a, long lda, const Factor<T>& b, const T* from,
+                     T* c, long ldc) {
   const long block = std::max<long>(1, block_numbers / (depth * tile_rows)) * tile_rows;
   for (long i = 0; i < m; i += block) {
     const long rows = std::min(block, m - i);
+    const T* const from_row = from ? from + i * ldc : nullptr;
     if (ta == Trans::no) {
-      multiply_block<Trans::no, T>(rows, n, depth, a + i * lda, lda, panels, add, c + i * ldc, ldc);
+      multiply_block<Trans::no, T>(rows, n, depth, a + i * lda, lda, b, from_row, c + i * ldc, ldc);
     } else {
-      multiply_block<Trans::yes, T>(rows, n, depth, a + i, lda, panels, add, c + i * ldc, ldc);
+      multiply_block<Trans::yes, T>(rows, n, depth, a + i, lda, b, from_row, c + i * ldc, ldc);
     }
   }
 }
@@ -124,6 +156,15 @@ void multiply_panels(Trans ta, long m, long n, long depth, const T* a, long lda,
 long depth_of_panels(long k) {
   const long pieces = (k + most_depth - 1) / most_depth;
   return (k + pieces - 1) / pieces;
+}
+
+/// Whether few rows read B where it is: a copy would cost more than it saves. Rows of B some powers of two apart share
+/// the places of a first cache of 64 lines, eight deep.
+template <class T>
+bool reads_in_place(Trans tb, long m, long k, long ldb) {
+  constexpr long most_rows = 96, line = 64 / sizeof(T), places = 64, deep = 8;
+  const long apart = std::gcd(std::max<long>(1, ldb / line), places);
+  return tb == Trans::no && m <= most_rows && k <= places / apart * deep;
 }
 
 }  // namespace
@@ -139,13 +180,15 @@ template <class T>
 void panel_gemm(Trans ta, Trans tb, long m, long n, long k, const T* a, long lda, const T* b, long ldb, T beta, T* c,
                 long ldc) {
   static thread_local std::vector<T> panels;
+  const T* const sum = beta == T(0) ? nullptr : c;
+  if (reads_in_place<T>(tb, m, k, ldb)) return multiply_factor<T>(ta, m, n, k, a, lda, {b, 1, ldb}, sum, c, ldc);
   const long most = depth_of_panels(k);
   panels.resize(std::max<std::size_t>(panels.size(), most * n));
   for (long p = 0; p < k; p += most) {
     const long depth = std::min(most, k - p);
     copy_panels<T>(tb, n, depth, tb == Trans::no ? b + p * ldb : b + p, ldb, panels.data());
-    multiply_panels<T>(ta, m, n, depth, ta == Trans::no ? a + p : a + p * lda, lda, panels.data(),
-                       p > 0 || beta != T(0), c, ldc);
+    multiply_factor<T>(ta, m, n, depth, ta == Trans::no ? a + p : a + p * lda, lda, in_panels<T>(panels.data(), depth),
+                       p > 0 ? c : sum, c, ldc);
   }
 }
 
@@ -158,10 +201,11 @@ void pack_panels(Trans tb, long n, long k, const T* b, long ldb, T* panels) {
 }
 
 template <class T>
-void packed_gemm(long m, long n, long k, const T* a, long lda, const T* panels, T beta, T* c, long ldc) {
+void packed_gemm(long m, long n, long k, const T* a, long lda, const T* panels, const T* from, T* c, long ldc) {
   const long most = depth_of_panels(k);
   for (long p = 0; p < k; p += most) {
-    multiply_panels<T>(Trans::no, m, n, std::min(most, k - p), a + p, lda, panels + p * n, p > 0 || beta != T(0), c,
+    const long depth = std::min(most, k - p);
+    multiply_factor<T>(Trans::no, m, n, depth, a + p, lda, in_panels<T>(panels + p * n, depth), p > 0 ? c : from, c,
                        ldc);
   }
 }
@@ -173,8 +217,8 @@ template void panel_gemm(Trans, Trans, long, long, long, const double*, long, co
                          long);
 template void pack_panels(Trans, long, long, const float*, long, float*);
 template void pack_panels(Trans, long, long, const double*, long, double*);
-template void packed_gemm(long, long, long, const float*, long, const float*, float, float*, long);
-template void packed_gemm(long, long, long, const double*, long, const double*, double, double*, long);
+template void packed_gemm(long, long, long, const float*, long, const float*, const float*, float*, long);
+template void packed_gemm(long, long, long, const double*, long, const double*, const double*, double*, long);
 
 }  // namespace isotrope
 #endif

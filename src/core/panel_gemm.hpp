@@ -4,7 +4,7 @@
 
 /// Products of many rows with a small matrix, what linear layers of features are. Libraries copy both factors into
 /// their order, clear the result and then add to it, which for inner dimensions of 64 to 256 takes a fifth of their
-/// time; here only the small matrix is copied, once a call.
+/// time; here only the small matrix is copied, once a call, and not even that for few rows.
 namespace isotrope {
 
 /// Whether panel_gemm is faster than BLAS and can do it: wide enough lanes, enough rows to pay for the copy of B (or
@@ -18,10 +18,10 @@ void panel_gemm(Trans ta, Trans tb, long m, long n, long k, const T* a, long lda
                 long ldc);
 
 /// The same in two steps, for products of many short runs of rows with one matrix (core/packed_matrix.hpp): op(B) in
-/// panels, k n numbers, and C = A op(B) + beta C.
+/// panels, k n numbers, and C = A op(B), added to what `from` has, where it is not null, at the places of C.
 template <class T>
 void pack_panels(Trans tb, long n, long k, const T* b, long ldb, T* panels);
 template <class T>
-void packed_gemm(long m, long n, long k, const T* a, long lda, const T* panels, T beta, T* c, long ldc);
+void packed_gemm(long m, long n, long k, const T* a, long lda, const T* panels, const T* from, T* c, long ldc);
 
 }  // namespace isotrope

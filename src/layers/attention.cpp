@@ -5,6 +5,7 @@
 
 #include "core/gemm.hpp"
 #include "layers/channels.hpp"
+#include "layers/in_duals.hpp"
 
 namespace isotrope {
 namespace {
@@ -30,22 +31,24 @@ Operand<A> columns(const typename A::Real* data, long width, long at) {
   return {const_cast<typename A::Real*>(data) + at, width, width * A::rows};
 }
 
-/// C = op(X) op(Y) + beta C. The values and tangents of X meet those of C in one product where they lie alike.
+/// C = op(X) op(Y) + beta C. The values and tangents of X meet those of C in one product where they lie alike; where
+/// values are there, C has its own already.
 template <class A>
-void multiply(Trans tx, Trans ty, long m, long n, long k, const Operand<A>& x, const Operand<A>& y,
+void multiply(Values values, Trans tx, Trans ty, long m, long n, long k, const Operand<A>& x, const Operand<A>& y,
               typename A::Real beta, const Operand<A>& c) {
   using T = typename A::Real;
   const auto product = [&](const T* a, const T* b, T factor, T* out) {
     gemm<T>(tx, ty, m, n, k, 1, a, x.stride, b, y.stride, factor, out, c.stride);
   };
   if constexpr (A::dual) {
-    if (tx == Trans::no) {
+    if (values == Values::computed && tx == Trans::no) {
       gemm<T>(tx, ty, 2 * m, n, k, 1, x.value, x.part, y.value, y.stride, beta, c.value, c.part);
       product(x.value, y.value + y.part, 1, c.value + c.part);
       return;
     }
     product(x.value, y.value + y.part, beta, c.value + c.part);
     product(x.value + x.part, y.value, 1, c.value + c.part);
+    if (values == Values::there) return;
   }
   product(x.value, y.value, beta, c.value);
 }
@@ -77,7 +80,8 @@ struct Softmax {
   }
 };
 
-/// The adjoint of the logits from that of the weights, over it: g_s = p (g - sum p g).
+/// The adjoint of the logits from that of the weights, over it: g_s = p (g - sum p g). The tangent of the weights comes
+/// from that of the logits by the same formula.
 template <class A>
 struct SoftmaxBackward {
   using T = typename A::Real;
@@ -115,20 +119,51 @@ struct Head {
         k(columns<A>(kv_data, 2 * shape.width(), head * shape.size).from(range.key_begin)),
         v(columns<A>(kv_data, 2 * shape.width(), shape.width() + head * shape.size).from(range.key_begin)) {}
 
-  long block() const { return std::min(queries, std::max(fewest_rows, block_numbers / std::max(pad, 1))); }
+  long block() const {
+    return std::min(std::max(queries, 1L), std::max(fewest_rows, block_numbers / std::max(pad, 1)));
+  }
   /// A block of rows [query][row][pad].
   Operand<A> rows_of(Buffer<T>& buffer) const { return columns<A>(buffer.reserve(block() * pad * A::rows), pad, 0); }
   long weights() const { return queries * pad * A::rows; }  ///< numbers of all of them
+  /// Once also where there are no queries: keys then have the adjoint zero.
   template <class F>
   void for_blocks(const F& f) const {
-    for (long begin = 0; begin < queries; begin += block()) f(begin, std::min(block(), queries - begin));
+    long begin = 0;
+    do {
+      f(begin, std::min(block(), queries - begin));
+      begin += block();
+    } while (begin < queries);
   }
   /// p of queries [begin, begin + count).
   void weigh(long begin, long count, const Operand<A>& p) const {
-    multiply<A>(Trans::no, Trans::yes, count, pad, size, q.from(begin), k, 0, p);
+    multiply<A>(Values::computed, Trans::no, Trans::yes, count, pad, size, q.from(begin), k, 0, p);
     for_each("isotrope::attention_softmax", count, Softmax<A>{static_cast<int>(keys), pad, p.value});
   }
 };
+
+/// p of queries [begin, begin + count) of a pass whose values are there, except where those of p are not `kept`.
+template <class T>
+void weigh_tangents(const Head<WithTangent<T>>& head, bool kept, long begin, long count,
+                    const Operand<WithTangent<T>>& p) {
+  const auto plain = [](const Operand<WithTangent<T>>& x) { return Operand<InDuals<T>>{x.value, x.part, x.stride}; };
+  const int keys = static_cast<int>(head.keys), pad = head.pad;
+  const auto q = head.q.from(begin);
+  if (!kept) {
+    multiply<InDuals<T>>(Values::computed, Trans::no, Trans::yes, count, pad, head.size, plain(q), plain(head.k), 0,
+                         plain(p));
+    for_each("isotrope::attention_softmax", count, Softmax<InDuals<T>>{keys, pad, p.value});
+  }
+  multiply<WithTangent<T>>(Values::there, Trans::no, Trans::yes, count, pad, head.size, q, head.k, 0, p);
+  for_each("isotrope::attention_softmax_tangents", count,
+           SoftmaxBackward<InDuals<T>>{keys, pad, p.value, p.value + p.part});
+}
+template <class A>
+void weigh(Values values, const Head<A>& head, bool kept, long begin, long count, const Operand<A>& p) {
+  if constexpr (A::dual) {
+    if (values == Values::there) return weigh_tangents(head, kept, begin, count, p);
+  }
+  head.weigh(begin, count, p);
+}
 
 /// Where weights are, which are kept for the way back or not.
 template <class A>
@@ -169,48 +204,55 @@ void for_heads(const HeadShape& shape, const std::vector<AttentionRange>& ranges
 }  // namespace
 
 template <class A>
-void attention_forward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
-                       const typename A::Real* kv, AttentionScratch<A>& scratch, typename A::Real* o) {
+void attention_forward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, Values values,
+                       const typename A::Real* q, const typename A::Real* kv,
+                       AttentionScratch<typename A::Real>& scratch, typename A::Real* o) {
   Weights<A> weights(shape, ranges, scratch.weights);
   for_heads(shape, ranges, [&](const AttentionRange& range, int h) {
     const Head<A> head(shape, range, h, q, kv);
     const Operand<A> out = columns<A>(o, shape.width(), h * shape.size).from(range.query_begin);
     const Operand<A> p = weights.of(head);
     head.for_blocks([&](long begin, long count) {
-      head.weigh(begin, count, p);
-      multiply<A>(Trans::no, Trans::no, count, head.size, head.keys, p, head.v, 0, out.from(begin));
+      weigh(values, head, weights.kept(), begin, count, p);
+      multiply<A>(values, Trans::no, Trans::no, count, head.size, head.keys, p, head.v, 0, out.from(begin));
     });
   });
 }
 
 template <class A>
-void attention_backward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, const typename A::Real* q,
-                        const typename A::Real* kv, const typename A::Real* g_o, AttentionScratch<A>& scratch,
-                        typename A::Real* g_q, typename A::Real* g_kv) {
+void attention_backward(const HeadShape& shape, const std::vector<AttentionRange>& ranges, Values values,
+                        const typename A::Real* q, const typename A::Real* kv, const typename A::Real* g_o,
+                        AttentionScratch<typename A::Real>& scratch, typename A::Real* g_q, typename A::Real* g_kv) {
+  using T = typename A::Real;
   Weights<A> weights(shape, ranges, scratch.weights);
   for_heads(shape, ranges, [&](const AttentionRange& range, int h) {
     const Head<A> head(shape, range, h, q, kv), g_head(shape, range, h, g_q, g_kv);
     const Operand<A> g_out = columns<A>(g_o, shape.width(), h * shape.size).from(range.query_begin);
     const Operand<A> p = weights.of(head), g_p = head.rows_of(scratch.g_weights);
     head.for_blocks([&](long begin, long count) {
-      if (!weights.kept()) head.weigh(begin, count, p);
-      multiply<A>(Trans::yes, Trans::no, head.keys, head.size, count, p, g_out.from(begin), 1, g_head.v);
-      multiply<A>(Trans::no, Trans::yes, count, head.pad, head.size, g_out.from(begin), head.v, 0, g_p);
+      const T sum = begin > 0 ? 1 : 0;
+      if (!weights.kept()) weigh(values, head, false, begin, count, p);
+      multiply<A>(values, Trans::yes, Trans::no, head.keys, head.size, count, p, g_out.from(begin), sum, g_head.v);
+      // Not kept, with values as well.
+      multiply<A>(Values::computed, Trans::no, Trans::yes, count, head.pad, head.size, g_out.from(begin), head.v, 0,
+                  g_p);
       for_each("isotrope::attention_softmax_backward", count,
                SoftmaxBackward<A>{static_cast<int>(head.keys), head.pad, p.value, g_p.value});
-      multiply<A>(Trans::no, Trans::no, count, head.size, head.keys, g_p, head.k, 0, g_head.q.from(begin));
-      multiply<A>(Trans::yes, Trans::no, head.keys, head.size, count, g_p, head.q.from(begin), 1, g_head.k);
+      multiply<A>(values, Trans::no, Trans::no, count, head.size, head.keys, g_p, head.k, 0, g_head.q.from(begin));
+      multiply<A>(values, Trans::yes, Trans::no, head.keys, head.size, count, g_p, head.q.from(begin), sum, g_head.k);
     });
   });
 }
 
-#define ISOTROPE_INSTANTIATE(A)                                                                             \
-  template void attention_forward<A>(const HeadShape&, const std::vector<AttentionRange>&, const A::Real*,  \
-                                     const A::Real*, AttentionScratch<A>&, A::Real*);                       \
-  template void attention_backward<A>(const HeadShape&, const std::vector<AttentionRange>&, const A::Real*, \
-                                      const A::Real*, const A::Real*, AttentionScratch<A>&, A::Real*, A::Real*);
+#define ISOTROPE_INSTANTIATE(A)                                                                                     \
+  template void attention_forward<A>(const HeadShape&, const std::vector<AttentionRange>&, Values, const A::Real*,  \
+                                     const A::Real*, AttentionScratch<A::Real>&, A::Real*);                         \
+  template void attention_backward<A>(const HeadShape&, const std::vector<AttentionRange>&, Values, const A::Real*, \
+                                      const A::Real*, const A::Real*, AttentionScratch<A::Real>&, A::Real*, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
+ISOTROPE_INSTANTIATE(InDuals<float>)
+ISOTROPE_INSTANTIATE(InDuals<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
 ISOTROPE_INSTANTIATE(WithTangent<double>)
 #undef ISOTROPE_INSTANTIATE

@@ -34,17 +34,6 @@ struct SetValues {
   }
 };
 
-template <class T>
-struct CopyTangents {
-  int width;
-  const T* from;
-  T* to;
-  KOKKOS_FUNCTION void operator()(int i, int b) const {
-    const long at = (2 * static_cast<long>(i) + 1) * width + b * lane_width<T>;
-    store_lane(to + at, load_lane(from + at));
-  }
-};
-
 template <class A>
 struct BiasGradient {
   using T = typename A::Real;
@@ -74,13 +63,6 @@ void set_values(long rows, int width, const T* x, T* duals) {
 }
 template void set_values(long, int, const float*, float*);
 template void set_values(long, int, const double*, double*);
-
-template <class T>
-void copy_tangents(long rows, int width, const T* from, T* to) {
-  for_channels("isotrope::copy_tangents", rows, width / lane_width<T>, CopyTangents<T>{width, from, to});
-}
-template void copy_tangents(long, int, const float*, float*);
-template void copy_tangents(long, int, const double*, double*);
 
 template <class A>
 void add_bias(long rows, int pad, const typename A::Real* bias, typename A::Real* y) {

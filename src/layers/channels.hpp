@@ -96,10 +96,6 @@ void add_numbers(long n, const T* from, T* to);
 template <class T>
 void set_values(long rows, int width, const T* x, T* duals);
 
-/// The tangents of duals [row][value, tangent][width] become those of others.
-template <class T>
-void copy_tangents(long rows, int width, const T* from, T* to);
-
 /// y += bias, for `rows` rows [row][pad].
 template <class A>
 void add_bias(long rows, int pad, const typename A::Real* bias, typename A::Real* y);

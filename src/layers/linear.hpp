@@ -15,25 +15,12 @@ void linear_forward(const typename A::Real* weights, const Matrix& w, long n, co
                          ldy);
 }
 
-/// The tangents of y = x W + beta y alone, where the values are there.
-template <class T>
-void linear_forward_tangents(const T* weights, const Matrix& w, long n, const T* x, long ldx, T beta, T* y, long ldy) {
-  gemm<T>(Trans::no, Trans::no, n, w.out, w.in, 1, x + ldx, 2 * ldx, weights + w.at, w.out, beta, y + ldy, 2 * ldy);
-}
-
 /// gx = gy W^T + beta gx.
 template <class A>
 void linear_backward(const typename A::Real* weights, const Matrix& w, long n, const typename A::Real* gy, long ldy,
                      typename A::Real beta, typename A::Real* gx, long ldx) {
   gemm<typename A::Real>(Trans::no, Trans::yes, n * A::rows, w.in, w.out, 1, gy, ldy, weights + w.at, w.out, beta, gx,
                          ldx);
-}
-
-/// The tangents of gx = gy W^T + beta gx alone, where the values are there.
-template <class T>
-void linear_backward_tangents(const T* weights, const Matrix& w, long n, const T* gy, long ldy, T beta, T* gx,
-                              long ldx) {
-  gemm<T>(Trans::no, Trans::yes, n, w.in, w.out, 1, gy + ldy, 2 * ldy, weights + w.at, w.out, beta, gx + ldx, 2 * ldx);
 }
 
 /// The matrix of a linear layer for many short runs of rows, and its transpose for their adjoints.

@@ -2,6 +2,7 @@
 #include "layers/neighbour_attention.hpp"
 
 #include "layers/channels.hpp"
+#include "layers/in_duals.hpp"
 
 namespace isotrope {
 namespace {
@@ -207,18 +208,6 @@ struct Backward {
   }
 };
 
-struct PhasesBackward {
-  int half, frequencies;
-  const double *omega, *g_phase;
-  double* g_r;
-  KOKKOS_FUNCTION void operator()(long e) const {
-    for (int axis = 0; axis < 3; ++axis) {
-      const double* phase = g_phase + e * half + axis * frequencies;
-      for (int f = 0; f < frequencies; ++f) g_r[3 * e + axis] += omega[f] * phase[f];
-    }
-  }
-};
-
 }  // namespace
 
 template <class A>
@@ -244,11 +233,6 @@ void neighbour_attention_backward(const HeadShape& shape, const NeighbourEdges<A
   for_each("isotrope::neighbour_attention_backward", e.tokens, Backward<A>{shape, e, q, kv, g_o, g, g_q, g_kv});
 }
 
-void rotary_phases_backward(long edges, const HeadShape& shape, int frequencies, const double* omega,
-                            const double* g_phase, double* g_r) {
-  for_each("isotrope::rotary_phases_backward", edges, PhasesBackward{shape.size / 2, frequencies, omega, g_phase, g_r});
-}
-
 #define ISOTROPE_INSTANTIATE(A)                                                                                    \
   template void neighbour_envelope<A>(const Envelope&, long, const double*, const double*, A::Num*);               \
   template void neighbour_attention<A>(const HeadShape&, const NeighbourEdges<A>&, const A::Real*, const A::Real*, \
@@ -258,6 +242,8 @@ void rotary_phases_backward(long edges, const HeadShape& shape, int frequencies,
                                                 A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
+ISOTROPE_INSTANTIATE(InDuals<float>)
+ISOTROPE_INSTANTIATE(InDuals<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
 ISOTROPE_INSTANTIATE(WithTangent<double>)
 #undef ISOTROPE_INSTANTIATE

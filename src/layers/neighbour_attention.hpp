@@ -53,8 +53,4 @@ void neighbour_attention_backward(const HeadShape& shape, const NeighbourEdges<A
                                   const typename A::Real* kv, const typename A::Real* g_o, const NeighbourAdjoint& g,
                                   typename A::Real* g_q, typename A::Real* g_kv);
 
-/// g_r [edge][3] += g_phase times the frequencies omega [frequencies] of the three directions.
-void rotary_phases_backward(long edges, const HeadShape& shape, int frequencies, const double* omega,
-                            const double* g_phase, double* g_r);
-
 }  // namespace isotrope

@@ -33,31 +33,6 @@ struct ActivateBackward {
 };
 
 template <class A>
-struct ActivateForSlope {
-  using T = typename A::Real;
-  int width;
-  T *x, *y;
-  KOKKOS_FUNCTION void operator()(int i, int b) const {
-    const long at = static_cast<long>(i) * width * A::rows + b * lane_width<T>;
-    const auto both = silu_and_slope(A::load(x + at, width));
-    A::store(y + at, width, both.value);
-    A::store(x + at, width, both.slope);
-  }
-};
-
-template <class A>
-struct MultiplyBySlope {
-  using T = typename A::Real;
-  int width;
-  const T *slope, *gy;
-  T* gx;
-  KOKKOS_FUNCTION void operator()(int i, int b) const {
-    const long at = static_cast<long>(i) * width * A::rows + b * lane_width<T>;
-    A::store(gx + at, width, A::load(gy + at, width) * A::load(slope + at, width));
-  }
-};
-
-template <class A>
 struct ScaleRows {
   using T = typename A::Real;
   int width;
@@ -112,19 +87,6 @@ void activate_backward(long n, int width, double norm, const typename A::Real* x
 }
 
 template <class A>
-void activate_for_slope(long n, int width, typename A::Real* x, typename A::Real* y) {
-  for_channels("isotrope::activate_for_slope", n, width / lane_width<typename A::Real>,
-               ActivateForSlope<A>{width, x, y});
-}
-
-template <class A>
-void multiply_by_slope(long n, int width, const typename A::Real* slope, const typename A::Real* gy,
-                       typename A::Real* gx) {
-  for_channels("isotrope::multiply_by_slope", n, width / lane_width<typename A::Real>,
-               MultiplyBySlope<A>{width, slope, gy, gx});
-}
-
-template <class A>
 void RadialMlp::forward(const typename A::Real* weights, long edges, const typename A::Real* input, Scratch<A>& scratch,
                         typename A::Real* output, const typename A::Num* factor) const {
   const std::size_t hidden = layers.size() - 1;
@@ -175,8 +137,6 @@ void RadialMlp::backward(const typename A::Real* weights, long edges, const type
 #define ISOTROPE_INSTANTIATE(A)                                                                                      \
   template void activate<A>(long, int, double, const A::Real*, A::Real*);                                            \
   template void activate_backward<A>(long, int, double, const A::Real*, const A::Real*, A::Real*);                   \
-  template void activate_for_slope<A>(long, int, A::Real*, A::Real*);                                                \
-  template void multiply_by_slope<A>(long, int, const A::Real*, const A::Real*, A::Real*);                           \
   template void RadialMlp::forward<A>(const A::Real*, long, const A::Real*, RadialMlp::Scratch<A>&, A::Real*,        \
                                       const A::Num*) const;                                                          \
   template void RadialMlp::backward<A>(const A::Real*, long, const A::Real*, RadialMlp::Scratch<A>&, const A::Real*, \

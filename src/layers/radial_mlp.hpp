@@ -14,14 +14,6 @@ template <class A>
 void activate_backward(long n, int width, double norm, const typename A::Real* x, const typename A::Real* gy,
                        typename A::Real* gx);
 
-/// y = silu(x), and x becomes the slope there: the way back then needs no exponential.
-template <class A>
-void activate_for_slope(long n, int width, typename A::Real* x, typename A::Real* y);
-/// gx = gy * slope; gx may be gy.
-template <class A>
-void multiply_by_slope(long n, int width, const typename A::Real* slope, const typename A::Real* gy,
-                       typename A::Real* gx);
-
 /// The radial network: linear layers without bias, silu between them, none after the last. Rows are edges.
 class RadialMlp {
  public:

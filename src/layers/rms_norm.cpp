@@ -2,6 +2,7 @@
 #include "layers/rms_norm.hpp"
 
 #include "layers/channels.hpp"
+#include "layers/in_duals.hpp"
 
 namespace isotrope {
 namespace {
@@ -85,6 +86,8 @@ void rms_norm_backward(long tokens, int width, int pad, const typename A::Real* 
                                      A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
+ISOTROPE_INSTANTIATE(InDuals<float>)
+ISOTROPE_INSTANTIATE(InDuals<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
 ISOTROPE_INSTANTIATE(WithTangent<double>)
 #undef ISOTROPE_INSTANTIATE

@@ -2,6 +2,7 @@
 #include "layers/rotary.hpp"
 
 #include "layers/channels.hpp"
+#include "layers/in_duals.hpp"
 
 namespace isotrope {
 namespace {
@@ -51,36 +52,73 @@ struct Rotate {
 template <class A>
 struct RotateBackward {
   using T = typename A::Real;
-  int heads, half, frequencies, width;
-  const double* omega;
+  int heads, half, width;
   const T *cosine, *sine, *data;
-  T* g;
-  double* g_x;
+  T *g, *g_phase;
   KOKKOS_FUNCTION void operator()(long i) const {
     const T *c = cosine + i * half * A::rows, *s = sine + i * half * A::rows;
-    for (int h = 0; h < heads; ++h) {
-      const long at = i * width * A::rows + 2 * h * half;
-      if constexpr (!A::dual) {
-        if (g_x) turn(i, data + at, g + at);
+    for (int j = 0; j < half; j += lane_width<T>) {
+      const typename A::Vec cos = A::load(c + j, half), sin = A::load(s + j, half);
+      Lane<T> turned(T(0));
+      for (int h = 0; h < heads; ++h) {
+        const long first = i * width * A::rows + 2 * h * half + j, second = first + half;
+        const typename A::Vec a = A::load(g + first, width), b = A::load(g + second, width);
+        // A pair (a, b) that came out moves by (-b, a) with its phase.
+        if constexpr (!A::dual) {
+          if (g_phase) turned += load_lane(data + first) * b - load_lane(data + second) * a;
+        }
+        A::store(g + first, width, a * cos + b * sin);
+        A::store(g + second, width, b * cos - a * sin);
       }
-      T *first = g + at, *second = first + half;
-      for (int j = 0; j < half; j += lane_width<T>) {
-        const typename A::Vec a = A::load(first + j, width), b = A::load(second + j, width);
-        const typename A::Vec cos = A::load(c + j, half), sin = A::load(s + j, half);
-        A::store(first + j, width, a * cos + b * sin);
-        A::store(second + j, width, b * cos - a * sin);
+      if (g_phase) store_lane(g_phase + i * half + j, Lane<T>(load_lane(g_phase + i * half + j) + turned));
+    }
+  }
+};
+
+template <class T>
+struct Turns {
+  int half, frequencies;
+  const double *omega, *dx;
+  T* turns;
+  KOKKOS_FUNCTION void operator()(long i) const {
+    for (int j = 0; j < half; ++j) {
+      const int axis = j / frequencies, f = j - axis * frequencies;
+      turns[i * half + j] = axis < 3 ? static_cast<T>(omega[f] * dx[3 * i + axis]) : T(0);
+    }
+  }
+};
+
+/// With (a, b) turned to by an angle whose tangent is w, the tangent of (a, b) is that before, turned, and w (-b, a).
+template <class T>
+struct RotateTangents {
+  int heads, half, width;
+  T way;
+  const T *cosine, *sine, *turns;
+  T* data;
+  KOKKOS_FUNCTION void operator()(long i) const {
+    for (int j = 0; j < half; j += lane_width<T>) {
+      const Lane<T> cos = load_lane(cosine + 2 * i * half + j), sin = way * load_lane(sine + 2 * i * half + j),
+                    turn = way * load_lane(turns + i * half + j);
+      for (int h = 0; h < heads; ++h) {
+        T *first = data + 2 * i * width + 2 * h * half + j, *second = first + half;
+        const Lane<T> a = load_lane(first + width), b = load_lane(second + width);
+        store_lane(first + width, Lane<T>(a * cos - b * sin - turn * load_lane(second)));
+        store_lane(second + width, Lane<T>(a * sin + b * cos + turn * load_lane(first)));
       }
     }
   }
-  /// A pair (a, b) that came out moves by (-b, a) with its phase.
-  KOKKOS_FUNCTION void turn(long i, const T* out, const T* g_out) const {
+};
+
+template <class T>
+struct PhasesBackward {
+  int half, frequencies;
+  const double* omega;
+  const T* g_phase;
+  double* g_x;
+  KOKKOS_FUNCTION void operator()(long i) const {
     for (int axis = 0; axis < 3; ++axis) {
-      double sum = 0;
-      for (int f = 0; f < frequencies; ++f) {
-        const int j = axis * frequencies + f;
-        sum += omega[f] * static_cast<double>(out[j] * g_out[half + j] - out[half + j] * g_out[j]);
-      }
-      g_x[3 * i + axis] += sum;
+      const T* phase = g_phase + i * half + axis * frequencies;
+      for (int f = 0; f < frequencies; ++f) g_x[3 * i + axis] += omega[f] * static_cast<double>(phase[f]);
     }
   }
 };
@@ -100,23 +138,52 @@ void rotate(long tokens, const HeadShape& shape, const typename A::Real* cosine,
 }
 
 template <class A>
-void rotate_backward(long tokens, const HeadShape& shape, int frequencies, const double* omega,
-                     const typename A::Real* cosine, const typename A::Real* sine, int width,
-                     const typename A::Real* data, typename A::Real* g, double* g_x) {
+void rotate_backward(long tokens, const HeadShape& shape, const typename A::Real* cosine, const typename A::Real* sine,
+                     int width, const typename A::Real* data, typename A::Real* g, typename A::Real* g_phase) {
   for_each("isotrope::rotate_backward", tokens,
-           RotateBackward<A>{shape.heads, shape.size / 2, frequencies, width, omega, cosine, sine, data, g, g_x});
+           RotateBackward<A>{shape.heads, shape.size / 2, width, cosine, sine, data, g, g_phase});
+}
+
+template <class T>
+void rotary_turns(long tokens, const HeadShape& shape, int frequencies, const double* omega, const double* dx,
+                  T* turns) {
+  for_each("isotrope::rotary_turns", tokens, Turns<T>{shape.size / 2, frequencies, omega, dx, turns});
+}
+
+template <class T>
+void rotate_tangents(long tokens, const HeadShape& shape, const T* cosine, const T* sine, const T* turns, int way,
+                     int width, T* data) {
+  for_each("isotrope::rotate_tangents", tokens,
+           RotateTangents<T>{shape.heads, shape.size / 2, width, static_cast<T>(way), cosine, sine, turns, data});
+}
+
+template <class T>
+void rotary_phases_backward(long tokens, const HeadShape& shape, int frequencies, const double* omega, const T* g_phase,
+                            double* g_x) {
+  for_each("isotrope::rotary_phases_backward", tokens,
+           PhasesBackward<T>{shape.size / 2, frequencies, omega, g_phase, g_x});
 }
 
 #define ISOTROPE_INSTANTIATE(A)                                                                                      \
   template void rotary_phases<A>(long, const HeadShape&, int, const double*, const double*, const double*, A::Real*, \
                                  A::Real*);                                                                          \
   template void rotate<A>(long, const HeadShape&, const A::Real*, const A::Real*, int, A::Real*);                    \
-  template void rotate_backward<A>(long, const HeadShape&, int, const double*, const A::Real*, const A::Real*, int,  \
-                                   const A::Real*, A::Real*, double*);
+  template void rotate_backward<A>(long, const HeadShape&, const A::Real*, const A::Real*, int, const A::Real*,      \
+                                   A::Real*, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
+ISOTROPE_INSTANTIATE(InDuals<float>)
+ISOTROPE_INSTANTIATE(InDuals<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
 ISOTROPE_INSTANTIATE(WithTangent<double>)
+#undef ISOTROPE_INSTANTIATE
+
+#define ISOTROPE_INSTANTIATE(T)                                                                         \
+  template void rotary_turns<T>(long, const HeadShape&, int, const double*, const double*, T*);         \
+  template void rotate_tangents<T>(long, const HeadShape&, const T*, const T*, const T*, int, int, T*); \
+  template void rotary_phases_backward<T>(long, const HeadShape&, int, const double*, const T*, double*);
+ISOTROPE_INSTANTIATE(float)
+ISOTROPE_INSTANTIATE(double)
 #undef ISOTROPE_INSTANTIATE
 
 }  // namespace isotrope

@@ -12,11 +12,13 @@ namespace {
 template <class T>
 struct WholeWorkspace final : Workspace {
   TokenGraph graph;
-  TransipArrays<Plain<T>> plain;
-  TransipArrays<WithTangent<T>> dual;
+  struct Arrays {
+    TransipArrays<T> pass;
+    FullMixingArrays<T> mixing;
+  };
+  Arrays plain, dual;
+  bool in_dual = false;  ///< whether the last evaluation lies in the places of duals
   Evaluated evaluated;
-  FullMixingArrays<Plain<T>> plain_mixing;
-  FullMixingArrays<WithTangent<T>> dual_mixing;
   Buffer<T> weight_gradient{"isotrope::transip::weight_gradient"};
   std::vector<std::array<int, TokenGraph::prefixes>> prefix_rows;  ///< [graphs]
 };
@@ -42,14 +44,14 @@ class WholeTransip final : public TransipPotential<T> {
     build(graph, scratch);
     const bool duals = !tangent.position.empty();
     NoHalo halo;
-    scratch.dual.values_there =
+    const Values values =
         this->have_values(graph, tangent, duals, scratch.evaluated, [&] { run(halo, scratch, true); });
     // Without a derivative of the energy in the loss, its own adjoint does: no duals.
     if (!duals) {
-      add_gradient<Plain<T>>(graph, tangent, scratch, scratch.plain, scratch.plain_mixing, gradient);
+      add_gradient<Plain<T>>(graph, tangent, values, scratch, scratch.plain, gradient);
     } else {
       scratch.graph.set_tangent(tangent.position);
-      add_gradient<WithTangent<T>>(graph, tangent, scratch, scratch.dual, scratch.dual_mixing, gradient);
+      add_gradient<WithTangent<T>>(graph, tangent, values, scratch, scratch.dual, gradient);
     }
   }
 
@@ -58,15 +60,22 @@ class WholeTransip final : public TransipPotential<T> {
   using TransipPotential<T>::shape_;
   using TransipPotential<T>::plan_;
 
-  /// Energies, direct forces and dE/dx of the batch in `scratch`; `leave`: also for a dual pass over it.
+  using Arrays = typename WholeWorkspace<T>::Arrays;
+
+  /// Energies, direct forces and dE/dx of the batch in `scratch`; `leave`: where a dual pass over it finds them.
   void run(Halo& halo, WholeWorkspace<T>& scratch, bool leave) const {
-    using A = Plain<T>;
-    FullMixing<A> mixing(this->mixing(info_.gradient_forces), scratch.graph, halo, scratch.plain_mixing);
-    TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces, false}, mixing, scratch.plain, nullptr);
-    if (leave) pass.leave_values_to(scratch.dual);
+    scratch.in_dual = leave;
+    leave ? run_in<InDuals<T>>(halo, scratch.graph, scratch.dual)
+          : run_in<Plain<T>>(halo, scratch.graph, scratch.plain);
+  }
+
+  template <class A>
+  void run_in(Halo& halo, const TokenGraph& graph, Arrays& arrays) const {
+    FullMixing<A> mixing(this->mixing(info_.gradient_forces), graph, halo, Values::computed, arrays.mixing);
+    TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces}, mixing, arrays.pass, nullptr);
     pass.forward();
     if (info_.gradient_forces) {
-      this->seed_energies(scratch.graph.atom, scratch.plain, [](T*) {});
+      this->template seed_energies<A>(graph.atom, arrays.pass, [](T*, long) {});
       pass.backward();
     }
   }
@@ -81,40 +90,45 @@ class WholeTransip final : public TransipPotential<T> {
   }
 
   template <class A>
-  void add_gradient(const Graph& graph, const LossTangent& tangent, WholeWorkspace<T>& scratch,
-                    TransipArrays<A>& arrays, FullMixingArrays<A>& mixing_arrays, std::span<double> gradient) const {
+  void add_gradient(const Graph& graph, const LossTangent& tangent, Values values, WholeWorkspace<T>& scratch,
+                    Arrays& arrays, std::span<double> gradient) const {
     NoHalo halo;
-    FullMixing<A> mixing(this->mixing(false), scratch.graph, halo, mixing_arrays);
-    TransipPass<A> pass(this->template constants<A>(), {!tangent.direct_forces.empty(), !tangent.latent.empty()},
-                        mixing, arrays, scratch.weight_gradient.zeros(plan_.plan.size()));
+    FullMixing<A> mixing(this->mixing(false), scratch.graph, halo, values, arrays.mixing);
+    TransipPass<A> pass(this->template constants<A>(),
+                        {!tangent.direct_forces.empty(), !tangent.latent.empty(), values}, mixing, arrays.pass,
+                        scratch.weight_gradient.zeros(plan_.plan.size()));
     pass.forward();
-    this->seed_loss(graph, tangent, scratch.graph.atom, arrays, [](T*, long) {});
+    this->template seed_loss<A>(graph, tangent, scratch.graph.atom, arrays.pass, [](T*, long) {});
     pass.backward();
     // No weight is divided by a parameter: their values are not read.
     plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), {}, gradient);
   }
 
+  static const Arrays& last(const WholeWorkspace<T>& scratch) { return scratch.in_dual ? scratch.dual : scratch.plain; }
+
   void collect(const Graph& graph, const WholeWorkspace<T>& scratch, Result& result) const {
     const std::vector<int>& atom = scratch.graph.atom;
+    const TransipArrays<T>& arrays = last(scratch).pass;
+    const int rows = scratch.in_dual ? 2 : 1;
     result.atom_energy.assign(graph.owned, 0);
     result.dE_dr.clear();
     result.direct_forces.assign(info_.direct_forces ? graph.owned : 0, Vec3{});
     result.position_gradient.clear();
-    for_atom_rows(scratch.plain.energy.out, atom, 1, [&](const T* row, long t) {
+    for_atom_rows(arrays.energy.out, atom, rows, [&](const T* row, long t) {
       result.atom_energy[atom[t]] = shape_.scale * static_cast<double>(row[0]);
     });
     if (info_.direct_forces) {
-      for_atom_rows(scratch.plain.force.out, atom, 3, [&](const T* row, long t) {
+      for_atom_rows(arrays.force.out, atom, 3 * rows, [&](const T* row, long t) {
         for (int k = 0; k < 3; ++k) result.direct_forces[atom[t]][k] = shape_.scale * static_cast<double>(row[k]);
       });
     }
-    this->collect_latent(atom, scratch.plain, graph.owned, result);
+    this->collect_latent(atom, arrays, rows, graph.owned, result);
   }
 
   /// Every rank makes the exchange, with or without atoms.
   void collect_position_gradient(const Graph& graph, Halo& halo, const WholeWorkspace<T>& scratch,
                                  Result& result) const {
-    const Buffer<double>& g_x = scratch.plain_mixing.g_x;
+    const Buffer<double>& g_x = last(scratch).mixing.g_x;
     std::vector<Vec3> prefix = scratch.graph.prefix_gradient(g_x);
     StructureNumbers exchange(graph, prefix.at(0));
     halo.forward(exchange);

@@ -9,10 +9,11 @@ namespace {
 template <class T>
 struct LocalWorkspace final : Workspace {
   NeighbourTokens graph;
-  TransipArrays<Plain<T>> plain;
-  TransipArrays<WithTangent<T>> dual;
+  TransipArrays<T> plain, dual;
+  bool in_dual = false;  ///< whether the last evaluation lies in the places of duals
   Evaluated evaluated;
   NeighbourMixingArrays<Plain<T>> plain_mixing;
+  NeighbourMixingArrays<InDuals<T>> left_mixing;
   NeighbourMixingArrays<WithTangent<T>> dual_mixing;
   Buffer<T> weight_gradient{"isotrope::transip_local::weight_gradient"};
   std::vector<std::array<int, NeighbourTokens::prefixes>> prefix_rows;  ///< [graphs]
@@ -39,14 +40,14 @@ class LocalTransip final : public TransipPotential<T> {
     build(graph, scratch);
     const bool duals = !tangent.dr.empty();
     NoHalo halo;
-    scratch.dual.values_there =
+    const Values values =
         this->have_values(graph, tangent, duals, scratch.evaluated, [&] { run(halo, scratch, true); });
     // Without a derivative of the energy in the loss, its own adjoint does: no duals.
     if (!duals) {
-      add_gradient<Plain<T>>(graph, tangent, scratch, scratch.plain, scratch.plain_mixing, gradient);
+      add_gradient<Plain<T>>(graph, tangent, values, scratch, scratch.plain, scratch.plain_mixing, gradient);
     } else {
       scratch.graph.set_tangent(tangent.dr);
-      add_gradient<WithTangent<T>>(graph, tangent, scratch, scratch.dual, scratch.dual_mixing, gradient);
+      add_gradient<WithTangent<T>>(graph, tangent, values, scratch, scratch.dual, scratch.dual_mixing, gradient);
     }
   }
 
@@ -55,15 +56,22 @@ class LocalTransip final : public TransipPotential<T> {
   using TransipPotential<T>::shape_;
   using TransipPotential<T>::plan_;
 
-  /// Energies, direct forces and dE/dr of the batch in `scratch`; `leave`: also for a dual pass over it.
+  /// Energies, direct forces and dE/dr of the batch in `scratch`; `leave`: where a dual pass over it finds them.
   void run(Halo& halo, LocalWorkspace<T>& scratch, bool leave) const {
-    using A = Plain<T>;
-    NeighbourMixing<A> mixing = mixing_of<A>(info_.gradient_forces, scratch.graph, halo, scratch.plain_mixing);
-    TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces, false}, mixing, scratch.plain, nullptr);
-    if (leave) pass.leave_values_to(scratch.dual);
+    scratch.in_dual = leave;
+    leave ? run_in<InDuals<T>>(halo, scratch.graph, scratch.dual, scratch.left_mixing)
+          : run_in<Plain<T>>(halo, scratch.graph, scratch.plain, scratch.plain_mixing);
+  }
+
+  template <class A>
+  void run_in(Halo& halo, const NeighbourTokens& graph, TransipArrays<T>& arrays,
+              NeighbourMixingArrays<A>& mixing_arrays) const {
+    NeighbourMixing<A> mixing = mixing_of<A>(info_.gradient_forces, graph, halo, mixing_arrays);
+    TransipPass<A> pass(this->template constants<A>(), {info_.direct_forces}, mixing, arrays, nullptr);
     pass.forward();
     if (info_.gradient_forces) {
-      this->seed_energies(scratch.graph.atom, scratch.plain, [&](T* rows) { subtract_lone(scratch.graph, rows, 1); });
+      this->template seed_energies<A>(graph.atom, arrays,
+                                      [&](T* rows, long size) { subtract_lone(graph, rows, size); });
       pass.backward();
     }
   }
@@ -80,16 +88,17 @@ class LocalTransip final : public TransipPotential<T> {
   }
 
   template <class A>
-  void add_gradient(const Graph& graph, const LossTangent& tangent, LocalWorkspace<T>& scratch,
-                    TransipArrays<A>& arrays, NeighbourMixingArrays<A>& mixing_arrays,
+  void add_gradient(const Graph& graph, const LossTangent& tangent, Values values, LocalWorkspace<T>& scratch,
+                    TransipArrays<T>& arrays, NeighbourMixingArrays<A>& mixing_arrays,
                     std::span<double> gradient) const {
     NoHalo halo;
     NeighbourMixing<A> mixing = mixing_of<A>(false, scratch.graph, halo, mixing_arrays);
-    TransipPass<A> pass(this->template constants<A>(), {!tangent.direct_forces.empty(), !tangent.latent.empty()},
-                        mixing, arrays, scratch.weight_gradient.zeros(plan_.plan.size()));
+    TransipPass<A> pass(this->template constants<A>(),
+                        {!tangent.direct_forces.empty(), !tangent.latent.empty(), values}, mixing, arrays,
+                        scratch.weight_gradient.zeros(plan_.plan.size()));
     pass.forward();
-    this->seed_loss(graph, tangent, scratch.graph.atom, arrays,
-                    [&](T* rows, long size) { subtract_lone(scratch.graph, rows, size); });
+    this->template seed_loss<A>(graph, tangent, scratch.graph.atom, arrays,
+                                [&](T* rows, long size) { subtract_lone(scratch.graph, rows, size); });
     pass.backward();
     // No weight is divided by a parameter: their values are not read.
     plan_.plan.template add_gradient<T>(scratch.weight_gradient.view(), {}, gradient);
@@ -106,16 +115,17 @@ class LocalTransip final : public TransipPotential<T> {
     }
   }
 
-  /// f(atom, number, what the head says of the atom less what it says of the lone atom).
+  /// f(atom, number, what the head says of the atom less what it says of the lone atom); rows [token][rows][width].
   template <class F>
-  void collect_head(const NeighbourTokens& graph, const Buffer<T>& out, int width, const F& f) const {
-    const auto part = Kokkos::subview(out.view(), std::make_pair(0L, graph.tokens * width));
+  void collect_head(const NeighbourTokens& graph, const Buffer<T>& out, int rows, int width, const F& f) const {
+    const long row = static_cast<long>(rows) * width;
+    const auto part = Kokkos::subview(out.view(), std::make_pair(0L, graph.tokens * row));
     auto host = Kokkos::create_mirror_view(part);
     Kokkos::deep_copy(host, part);
     for (long t = 0; t < graph.tokens; ++t) {
       if (graph.lone[t] < 0 || graph.alone[t]) continue;
       for (int k = 0; k < width; ++k) {
-        const double said = host(t * width + k), lone = host(graph.lone[t] * width + k);
+        const double said = host(t * row + k), lone = host(graph.lone[t] * row + k);
         f(graph.atom[t], k, shape_.scale * (said - lone));
       }
     }
@@ -126,16 +136,18 @@ class LocalTransip final : public TransipPotential<T> {
     result.dE_dr.clear();
     result.position_gradient.clear();
     result.direct_forces.assign(info_.direct_forces ? graph.owned : 0, Vec3{});
-    collect_head(scratch.graph, scratch.plain.energy.out, 1,
+    const TransipArrays<T>& arrays = scratch.in_dual ? scratch.dual : scratch.plain;
+    const int rows = scratch.in_dual ? 2 : 1;
+    collect_head(scratch.graph, arrays.energy.out, rows, 1,
                  [&](int atom, int, double energy) { result.atom_energy[atom] = energy; });
     if (info_.direct_forces) {
-      collect_head(scratch.graph, scratch.plain.force.out, 3,
+      collect_head(scratch.graph, arrays.force.out, rows, 3,
                    [&](int atom, int k, double force) { result.direct_forces[atom][k] = force; });
     } else {
       result.dE_dr.resize(graph.edges());
-      scratch.graph.edges_to_host(scratch.plain_mixing.g_r, result.dE_dr);
+      scratch.graph.edges_to_host(scratch.in_dual ? scratch.left_mixing.g_r : scratch.plain_mixing.g_r, result.dE_dr);
     }
-    this->collect_latent(scratch.graph.atom, scratch.plain, graph.owned, result);
+    this->collect_latent(scratch.graph.atom, arrays, rows, graph.owned, result);
   }
 };
 

@@ -24,7 +24,7 @@ class TokenMixing {
   /// o from queries, keys and values [.][row][heads D]; q and kv may be changed, as backward then finds them.
   virtual void forward(int layer, T* q, Buffer<T>& kv, T* o) = 0;
   virtual void begin_backward() = 0;
-  /// g_q is written, g_kv is zero before.
+  /// g_q and g_kv are written.
   virtual void backward(int layer, const T* q, const T* kv, const T* g_o, T* g_q, Buffer<T>& g_kv) = 0;
   virtual void end_backward() = 0;
 };
@@ -37,20 +37,23 @@ struct MixingShape {
   bool positions;       ///< backward is to give dE/dx or dE/dr
 };
 
-template <class A>
+template <class T>
 struct FullMixingArrays {
-  Buffer<typename A::Real> cosine, sine;
-  std::vector<AttentionScratch<A>> attention;  ///< [layers]
+  Buffer<T> cosine, sine;
+  Buffer<T> turns;                             ///< [token][D/2] tangents of phases
+  std::vector<AttentionScratch<T>> attention;  ///< [layers]
+  Buffer<T> g_phase;                           ///< [token][D/2] adjoints of phases
   Buffer<double> g_x;                          ///< [token][3] dE/dx
 };
 
-/// Every token sees every token of its structure.
+/// Every token sees every token of its structure. `values`: whether a pass on duals finds those of a pass on InDuals,
+/// here and in queries, keys, values and their adjoints.
 template <class A>
 class FullMixing final : public TokenMixing<A> {
  public:
   using T = typename A::Real;
-  FullMixing(const MixingShape& shape, const TokenGraph& graph, Halo& halo, FullMixingArrays<A>& arrays)
-      : shape_(shape), graph_(graph), halo_(halo), arrays_(arrays) {}
+  FullMixing(const MixingShape& shape, const TokenGraph& graph, Halo& halo, Values values, FullMixingArrays<T>& arrays)
+      : shape_(shape), graph_(graph), halo_(halo), values_(values), arrays_(arrays) {}
   long tokens() const override { return graph_.tokens; }
   long keys() const override { return graph_.keys; }
   const int* row() const override { return graph_.row.data(); }
@@ -58,13 +61,14 @@ class FullMixing final : public TokenMixing<A> {
   void forward(int layer, T* q, Buffer<T>& kv, T* o) override;
   void begin_backward() override;
   void backward(int layer, const T* q, const T* kv, const T* g_o, T* g_q, Buffer<T>& g_kv) override;
-  void end_backward() override {}
+  void end_backward() override;
 
  private:
   MixingShape shape_;
   const TokenGraph& graph_;
   Halo& halo_;
-  FullMixingArrays<A>& arrays_;
+  Values values_;
+  FullMixingArrays<T>& arrays_;
 };
 
 template <class A>

@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: MIT
 #include "models/transip_pass.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "layers/channels.hpp"
+#include "layers/in_duals.hpp"
 #include "layers/linear.hpp"
-#include "layers/radial_mlp.hpp"
 #include "layers/rms_norm.hpp"
+#include "layers/slope_activation.hpp"
 
 namespace isotrope {
 namespace {
 
-/// y of a token is the row of a table that it has; its tangent is zero.
+/// Tokens that pass through a network together: what its hidden layer has of them stays in the second cache.
+constexpr long most_of_run = 96;
+
+/// y of a token is the row of a table that it has; its tangent is zero, and all that is written where values are there.
 template <class A>
 struct TakeRows {
   using T = typename A::Real;
   int width;
+  Values values;
   const int* row;
   const T* table;
   T* y;
   KOKKOS_FUNCTION void operator()(int i, int b) const {
+    T* to = y + static_cast<long>(i) * width * A::rows + b * lane_width<T>;
+    if (values == Values::there) return store_lane(to + width, Lane<T>(T(0)));
     const Lane<T> e = load_lane(table + static_cast<long>(row[i]) * width + b * lane_width<T>);
-    A::store(y + static_cast<long>(i) * width * A::rows + b * lane_width<T>, width, plus<T>(A::zero(), e));
+    A::store(to, width, plus<T>(A::zero(), e));
   }
 };
 
@@ -56,22 +65,17 @@ template struct FirstRows<double>;
 
 template <class A>
 TransipPass<A>::TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing,
-                            TransipArrays<A>& arrays, T* weight_gradient)
+                            TransipArrays<T>& arrays, T* weight_gradient)
     : c_(constants),
       purpose_(purpose),
       mixing_(mixing),
       arrays_(arrays),
       weight_gradient_(weight_gradient),
       tokens_(mixing.tokens()) {
+  require(!in_duals<A> || (!weight_gradient_ && !purpose_.forces && mixing_.keys() == tokens_),
+          "values are left for duals by a pass for energies and their derivatives, of whole structures");
   arrays_.layers.resize(c_.shape->layers);
-}
-
-template <class A>
-void TransipPass<A>::leave_values_to(Duals& duals) {
-  require(!A::dual && !weight_gradient_ && !purpose_.forces && mixing_.keys() == tokens_,
-          "values are left by a plain pass for energies and their derivatives, of whole structures");
-  duals.layers.resize(c_.shape->layers);
-  duals_ = &duals;
+  arrays_.adjoints.resize(std::max<std::size_t>(arrays_.adjoints.size(), shared() ? c_.shape->layers : 1));
 }
 
 template <class A>
@@ -82,24 +86,23 @@ void TransipPass<A>::forward() {
     attend(t);
     transform(t);
   }
-  norm(c_.plan->norm, arrays_.x, arrays_.y);
-  read_out(c_.plan->energy, arrays_.energy);
-  if (purpose_.forces) read_out(c_.plan->force, arrays_.force);
+  norm(c_.plan->norm, tokens_, arrays_.x.data(), reserve(arrays_.y, c_.plan->pad));
+  read_out(c_.matrices->energy, arrays_.energy);
+  if (purpose_.forces) read_out(c_.matrices->force, arrays_.force);
 }
 
 template <class A>
 void TransipPass<A>::backward() {
   const long size = tokens_ * c_.plan->pad * A::rows;
-  arrays_.g_y.zeros(size);
-  arrays_.g.zeros(size);
+  T *g_y = arrays_.g_y.reserve(size), *g = arrays_.g.zeros(size);
   mixing_.begin_backward();
-  read_out_backward(c_.plan->energy, arrays_.energy);
-  if (purpose_.forces) read_out_backward(c_.plan->force, arrays_.force);
-  if (purpose_.latent) add_numbers<T>(size, arrays_.g_latent.data(), arrays_.g_y.data());
-  norm_backward(c_.plan->norm, arrays_.x, arrays_.g_y.data());
+  read_out_backward(c_.matrices->energy, arrays_.energy, nullptr, g_y);
+  if (purpose_.forces) read_out_backward(c_.matrices->force, arrays_.force, g_y, g_y);
+  if (purpose_.latent) add_numbers<T>(size, arrays_.g_latent.data(), g_y);
+  norm_backward(c_.plan->norm, tokens_, arrays_.x.data(), g_y, g);
   for (int t = c_.shape->layers - 1; t >= 0; --t) {
     if (purpose_.latent && t < static_cast<int>(arrays_.g_latent_between.size()))
-      add_numbers<T>(size, arrays_.g_latent_between[t].data(), arrays_.g.data());
+      add_numbers<T>(size, arrays_.g_latent_between[t].data(), g);
     transform_backward(t);
     attend_backward(t);
   }
@@ -120,7 +123,7 @@ void TransipPass<A>::embed_backward() {
 template <class A>
 void TransipPass<A>::take_rows(int width, const T* table, T* y) {
   for_channels("isotrope::transip_take_rows", tokens_, width / lane_width<T>,
-               TakeRows<A>{width, mixing_.row(), table, y});
+               TakeRows<A>{width, purpose_.values, mixing_.row(), table, y});
 }
 
 template <class A>
@@ -132,7 +135,7 @@ void TransipPass<A>::add_rows(int width, const T* g, T* table_gradient) {
 /// mid = x + (attention of norm(x)) W.
 template <class A>
 void TransipPass<A>::attend(int t) {
-  const TransipLayer& w = c_.plan->layers[t];
+  const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
   T *q = reserve(a.q, width), *kv = a.kv.reserve((mixing_.keys() + spare_keys<T>)*2 * width * A::rows);
@@ -140,35 +143,37 @@ void TransipPass<A>::attend(int t) {
     take_rows(width, c_.first->q.data(), q);
     take_rows(2 * width, c_.first->kv.data(), kv);
   } else {
-    norm(w.attention_norm, a.x, a.y);
-    linear(w.query, a.y.data(), pad, 0, q, width, left(t, &DualLayer::q));
-    linear(w.key_value, a.y.data(), pad, 0, kv, 2 * width, left(t, &DualLayer::kv));
+    T* y = reserve(a.y, pad);
+    norm(c_.plan->layers[t].attention_norm, tokens_, a.x.data(), y);
+    linear(w.query, tokens_, y, pad, nullptr, q, width);
+    linear(w.key_value, tokens_, y, pad, nullptr, kv, 2 * width);
   }
   mixing_.forward(t, q, a.kv, reserve(a.o, width));
-  copy(a.x.data(), reserve(a.mid, pad));
-  linear(w.output, a.o.data(), width, 1, a.mid.data(), pad, left(t, &DualLayer::mid));
+  linear(w.output, tokens_, a.o.data(), width, a.x.data(), reserve(a.mid, pad), pad);
 }
 
 /// g: from the adjoint of mid to that of x.
 template <class A>
 void TransipPass<A>::attend_backward(int t) {
-  const TransipLayer& w = c_.plan->layers[t];
+  const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
+  Adjoints& adjoint = adjoints(t);
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
-  linear_weight_gradient<A>(w.output, tokens_, a.o.data(), width, arrays_.g.data(), pad, weight_gradient_);
-  T* g_o = linear_back(w.output, arrays_.g.data(), pad, t, &DualLayer::g_o, arrays_.g_hidden, width);
-  T *g_q = reserve(arrays_.g_q, width), *g_kv = arrays_.g_kv.zeros(mixing_.keys() * 2 * width * A::rows);
-  mixing_.backward(t, a.q.data(), a.kv.data(), g_o, g_q, arrays_.g_kv);
+  T *g = arrays_.g.data(), *g_o = reserve(adjoint.o, width), *g_q = reserve(adjoint.q, width);
+  weight_gradient(w.output, a.o.data(), width, g, pad);
+  linear_back(w.output, tokens_, g, pad, nullptr, g_o, width);
+  mixing_.backward(t, a.q.data(), a.kv.data(), g_o, g_q, adjoint.kv);
+  const T* g_kv = adjoint.kv.data();
   if (t == 0) {
     if (weight_gradient_) first_rows_backward(g_q, g_kv);
     return;
   }
-  linear_weight_gradient<A>(w.query, tokens_, a.y.data(), pad, g_q, width, weight_gradient_);
-  linear_weight_gradient<A>(w.key_value, tokens_, a.y.data(), pad, g_kv, 2 * width, weight_gradient_);
-  // Their sum is what is passed on.
-  T* g_y = linear_back(w.query, g_q, width, t, &DualLayer::g_y, arrays_.g_y, pad);
-  linear_back(w.key_value, g_kv, 2 * width, 1, g_y, pad);
-  norm_backward(w.attention_norm, a.x, g_y);
+  weight_gradient(w.query, a.y.data(), pad, g_q, width);
+  weight_gradient(w.key_value, a.y.data(), pad, g_kv, 2 * width);
+  T* g_y = reserve(adjoint.y, pad);
+  linear_back(w.query, tokens_, g_q, width, nullptr, g_y, pad);
+  linear_back(w.key_value, tokens_, g_kv, 2 * width, g_y, g_y, pad);
+  norm_backward(c_.plan->layers[t].attention_norm, tokens_, a.x.data(), g_y, g);
 }
 
 /// What FirstRows::prepare makes of the table of embeddings has no tangent, and the way back through it is linear: sums
@@ -194,112 +199,104 @@ void TransipPass<A>::first_rows_backward(const T* g_q, const T* g_kv) {
 /// x of the next layer = mid + silu(norm(mid) W0) W1.
 template <class A>
 void TransipPass<A>::transform(int t) {
-  const TransipLayer& w = c_.plan->layers[t];
+  const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
-  norm(w.network_norm, a.mid, a.mid_y);
-  T *before = reserve(a.before, hidden), *after = reserve(a.after, hidden);
-  linear(w.network[0], a.mid_y.data(), pad, 0, before, hidden, left(t, &DualLayer::before));
-  activate_for_slope<A>(tokens_, hidden, before, after);
-  T* x = reserve(output_of(arrays_, t), pad);
-  copy(a.mid.data(), x);
-  linear(w.network[1], after, hidden, 1, x, pad, duals_ ? &output_of(*duals_, t) : nullptr);
+  T *normed = reserve(a.mid_y, pad), *befores = reserve(a.before, hidden), *afters = reserve(a.after, hidden),
+    *out = reserve(output_of(t), pad);
+  for_runs([&](long begin, long rows) {
+    const T* mid = at(a.mid.data(), begin, pad);
+    T *y = rows_of_run(normed, begin, pad), *before = at(befores, begin, hidden),
+      *after = rows_of_run(afters, begin, hidden);
+    norm(c_.plan->layers[t].network_norm, rows, mid, y);
+    linear(w.network[0], rows, y, pad, nullptr, before, hidden);
+    activate_for_slope<A>(rows, hidden, before, after);
+    linear(w.network[1], rows, after, hidden, mid, at(out, begin, pad), pad);
+  });
 }
 
 /// g: from the adjoint of what comes out of the layer to that of mid.
 template <class A>
 void TransipPass<A>::transform_backward(int t) {
-  const TransipLayer& w = c_.plan->layers[t];
+  const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
+  Adjoints& adjoint = adjoints(t);
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
-  linear_weight_gradient<A>(w.network[1], tokens_, a.after.data(), hidden, arrays_.g.data(), pad, weight_gradient_);
-  T* g_after = linear_back(w.network[1], arrays_.g.data(), pad, t, &DualLayer::g_after, arrays_.g_hidden, hidden);
-  T* g_before = reserve(arrays_.g_hidden, hidden);
-  multiply_by_slope<A>(tokens_, hidden, a.before.data(), g_after, g_before);
-  linear_weight_gradient<A>(w.network[0], tokens_, a.mid_y.data(), pad, g_before, hidden, weight_gradient_);
-  T* g_y = linear_back(w.network[0], g_before, hidden, t, &DualLayer::g_mid_y, arrays_.g_y, pad);
-  norm_backward(w.network_norm, a.mid, g_y);
+  T *all = arrays_.g.data(), *g_afters = reserve(adjoint.after, hidden), *g_ys = reserve(adjoint.mid_y, pad),
+    *g_befores = reserve(arrays_.g_before, hidden);
+  weight_gradient(w.network[1], a.after.data(), hidden, all, pad);
+  for_runs([&](long begin, long rows) {
+    T *g = at(all, begin, pad), *g_after = rows_of_run(g_afters, begin, hidden),
+      *g_before = rows_of_run(g_befores, begin, hidden), *g_y = rows_of_run(g_ys, begin, pad);
+    linear_back(w.network[1], rows, g, pad, nullptr, g_after, hidden);
+    multiply_by_slope<A>(rows, hidden, at(a.before.data(), begin, hidden), g_after, g_before);
+    linear_back(w.network[0], rows, g_before, hidden, nullptr, g_y, pad);
+    norm_backward(c_.plan->layers[t].network_norm, rows, at(a.mid.data(), begin, pad), g_y, g);
+  });
+  weight_gradient(w.network[0], a.mid_y.data(), pad, g_befores, hidden);
 }
 
 /// out = silu(y W0) W1.
 template <class A>
-void TransipPass<A>::read_out(const Matrix (&network)[2], Head& head) {
-  const int pad = c_.plan->pad;
+void TransipPass<A>::read_out(const PackedLinear<T> (&network)[2], Head& head) {
+  const int pad = c_.plan->pad, width = network[1].w.out;
   T *before = reserve(head.before, pad), *after = reserve(head.after, pad);
-  linear_forward<A>(c_.weights, network[0], tokens_, arrays_.y.data(), pad, 0, before, pad);
+  linear(network[0], tokens_, arrays_.y.data(), pad, nullptr, before, pad);
   activate_for_slope<A>(tokens_, pad, before, after);
-  linear_forward<A>(c_.weights, network[1], tokens_, after, pad, 0, reserve(head.out, network[1].out), network[1].out);
-}
-
-/// Adds to g_y.
-template <class A>
-void TransipPass<A>::read_out_backward(const Matrix (&network)[2], Head& head) {
-  const int pad = c_.plan->pad, width = network[1].out;
-  linear_weight_gradient<A>(network[1], tokens_, head.after.data(), pad, head.g_out.data(), width, weight_gradient_);
-  T* g_hidden = reserve(arrays_.g_hidden, pad);
-  linear_backward<A>(c_.weights, network[1], tokens_, head.g_out.data(), width, 0, g_hidden, pad);
-  multiply_by_slope<A>(tokens_, pad, head.before.data(), g_hidden, g_hidden);
-  linear_weight_gradient<A>(network[0], tokens_, arrays_.y.data(), pad, g_hidden, pad, weight_gradient_);
-  linear_backward<A>(c_.weights, network[0], tokens_, g_hidden, pad, 1, arrays_.g_y.data(), pad);
-}
-
-/// y = x W + beta y, of duals whose values are there the tangents. Values are left in `to`.
-template <class A>
-void TransipPass<A>::linear(const Matrix& w, const T* x, int ldx, T beta, T* y, int ldy, Buffer<T>* to) {
-  if constexpr (A::dual) {
-    if (arrays_.values_there) return linear_forward_tangents<T>(c_.weights, w, tokens_, x, ldx, beta, y, ldy);
-  }
-  linear_forward<A>(c_.weights, w, tokens_, x, ldx, beta, y, ldy);
-  if (to) set_values<T>(tokens_, ldy, y, to->reserve((tokens_ + spare_keys<T>)*ldy * 2));
-}
-
-/// gx = gy W^T + beta gx, likewise.
-template <class A>
-void TransipPass<A>::linear_back(const Matrix& w, const T* gy, int ldy, T beta, T* gx, int ldx) {
-  if constexpr (A::dual) {
-    if (arrays_.values_there) return linear_backward_tangents<T>(c_.weights, w, tokens_, gy, ldy, beta, gx, ldx);
-  }
-  linear_backward<A>(c_.weights, w, tokens_, gy, ldy, beta, gx, ldx);
+  linear(network[1], tokens_, after, pad, nullptr, reserve(head.out, width), width);
 }
 
 template <class A>
-typename A::Real* TransipPass<A>::linear_back(const Matrix& w, const T* gy, int ldy, int t,
-                                              Buffer<T> DualLayer::*adjoint, Buffer<T>& scratch, int ldx) {
-  T* gx = nullptr;
-  if constexpr (A::dual) {
-    gx = reserve(scratch, ldx);
-    if (arrays_.values_there) set_values<T>(tokens_, ldx, (arrays_.layers[t].*adjoint).data(), gx);
-  } else {
-    gx = reserve(duals_ ? duals_->layers[t].*adjoint : scratch, ldx);
-  }
-  linear_back(w, gy, ldy, 0, gx, ldx);
-  return gx;
+void TransipPass<A>::read_out_backward(const PackedLinear<T> (&network)[2], Head& head, const T* add, T* g_y) {
+  const int pad = c_.plan->pad, width = network[1].w.out;
+  T *g_after = reserve(head.g_after, pad), *g_before = reserve(arrays_.g_before, pad);
+  weight_gradient(network[1], head.after.data(), pad, head.g_out.data(), width);
+  linear_back(network[1], tokens_, head.g_out.data(), width, nullptr, g_after, pad);
+  multiply_by_slope<A>(tokens_, pad, head.before.data(), g_after, g_before);
+  weight_gradient(network[0], arrays_.y.data(), pad, g_before, pad);
+  linear_back(network[0], tokens_, g_before, pad, add, g_y, pad);
 }
 
-/// Of duals whose values are there the tangents: linear layers then add to what `to` has already.
+/// y = x W + what `add` has, of duals whose values are there the tangents.
 template <class A>
-void TransipPass<A>::copy(const T* from, T* to) {
-  if constexpr (A::dual) {
-    if (arrays_.values_there) return copy_tangents<T>(tokens_, c_.plan->pad, from, to);
-  }
-  copy_numbers<T>(tokens_ * c_.plan->pad * A::rows, from, to);
+void TransipPass<A>::linear(const PackedLinear<T>& w, long rows, const T* x, int ldx, const T* add, T* y, int ldy) {
+  multiply_packed<A>(w.forward, purpose_.values == Values::there, rows, x, ldx, add, y, ldy);
+}
+
+/// gx = gy W^T + what `add` has, likewise.
+template <class A>
+void TransipPass<A>::linear_back(const PackedLinear<T>& w, long rows, const T* gy, int ldy, const T* add, T* gx,
+                                 int ldx) {
+  multiply_packed<A>(w.backward, purpose_.values == Values::there, rows, gy, ldy, add, gx, ldx);
 }
 
 template <class A>
-void TransipPass<A>::norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y) {
-  const int pad = c_.plan->pad;
-  rms_norm<A>(tokens_, c_.shape->width, pad, c_.weights + gain, x.data(), reserve(y, pad));
+void TransipPass<A>::weight_gradient(const PackedLinear<T>& w, const T* x, int ldx, const T* gy, int ldy) {
+  linear_weight_gradient<A>(w.w, tokens_, x, ldx, gy, ldy, weight_gradient_);
+}
+
+template <class A>
+void TransipPass<A>::norm(std::size_t gain, long rows, const T* x, T* y) {
+  rms_norm<A>(rows, c_.shape->width, c_.plan->pad, c_.weights + gain, x, y);
 }
 
 /// g += the adjoint of x, from g_y.
 template <class A>
-void TransipPass<A>::norm_backward(std::size_t gain, const Buffer<T>& x, const T* g_y) {
-  rms_norm_backward<A>(tokens_, c_.shape->width, c_.plan->pad, c_.weights + gain, x.data(), g_y, arrays_.g.data(),
-                       gradient_at(gain));
+void TransipPass<A>::norm_backward(std::size_t gain, long rows, const T* x, const T* g_y, T* g) {
+  rms_norm_backward<A>(rows, c_.shape->width, c_.plan->pad, c_.weights + gain, x, g_y, g, gradient_at(gain));
+}
+
+template <class A>
+template <class F>
+void TransipPass<A>::for_runs(const F& f) const {
+  const long runs = (tokens_ + most_of_run - 1) / most_of_run, rows = runs > 0 ? (tokens_ + runs - 1) / runs : 0;
+  for (long begin = 0; begin < tokens_; begin += rows) f(begin, std::min(rows, tokens_ - begin));
 }
 
 template class TransipPass<Plain<float>>;
 template class TransipPass<Plain<double>>;
+template class TransipPass<InDuals<float>>;
+template class TransipPass<InDuals<double>>;
 template class TransipPass<WithTangent<float>>;
 template class TransipPass<WithTangent<double>>;
 

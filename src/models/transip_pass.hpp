@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "layers/in_duals.hpp"
 #include "models/transip_mixing.hpp"
 #include "models/transip_weights.hpp"
 
@@ -15,27 +16,29 @@ struct FirstRows {
   void prepare(const TransipShape& shape, const TransipWeights& plan, const T* weights);
 };
 
-/// Arrays of one pass over a batch, plain or with tangents; they grow and are reused. Rows are [token][row][pad].
-template <class A>
+/// Arrays of passes over a batch; they grow and are reused. Rows are [token][row][pad]. A pass on InDuals and then one
+/// on duals share them: the second finds the values of the first.
+template <class T>
 struct TransipArrays {
-  using T = typename A::Real;
   struct Layer {
     Buffer<T> x, y, q, kv, o;  ///< before the layer, normed; heads; what attention gives
     Buffer<T> mid, mid_y;      ///< between attention and network, normed
     Buffer<T> before, after;   ///< the activation of the network; `before` becomes its slope
-    /// Of duals: values of adjoints, [token][width], where a plain pass left them: of o, of both y, of `after`.
-    Buffer<T> g_o, g_y, g_mid_y, g_after;
+  };
+  struct Adjoints {
+    Buffer<T> y, q, kv, o, mid_y, after;
   };
   struct Head {
-    Buffer<T> before, after, out, g_out;
+    Buffer<T> before, after, out, g_out, g_after;
   };
   std::vector<Layer> layers;
-  Buffer<T> x, y;  ///< after the last layer, normed
+  std::vector<Adjoints> adjoints;  ///< of each layer where two passes share them, else one
+  Buffer<T> x, y, g_y;             ///< after the last layer, normed, its adjoint
   Head energy, force;
-  Buffer<T> g, g_y, g_q, g_kv, g_hidden;
-  Buffer<T> g_rows;           ///< adjoints of FirstRows
-  bool values_there = false;  ///< of duals: whether a plain pass left the values of what linear layers make
-  Buffer<T> g_latent;         ///< [token][row][pad] seed of the adjoint of y, where asked for
+  Buffer<T> g;         ///< adjoint of what runs through the layers
+  Buffer<T> g_before;  ///< of the argument of an activation
+  Buffer<T> g_rows;    ///< adjoints of FirstRows
+  Buffer<T> g_latent;  ///< [token][row][pad] seed of the adjoint of y, where asked for
   /// [layers - 1] the same of what comes out of the layers but the last; empty: the latent loss does not see them.
   std::vector<Buffer<T>> g_latent_between;
 };
@@ -50,29 +53,27 @@ class TransipPass {
     const TransipShape* shape;
     const TransipWeights* plan;
     const T* weights;  ///< prepared
+    const TransipMatrices<T>* matrices;
     const FirstRows<T>* first;
   };
   /// What the adjoint starts from: seeds lie in energy.g_out and, where wanted, in force.g_out, g_latent and
   /// g_latent_between.
   struct Purpose {
-    bool forces = false;  ///< direct forces are computed
-    bool latent = false;  ///< g_latent and g_latent_between are read
+    bool forces = false;               ///< direct forces are computed
+    bool latent = false;               ///< g_latent and g_latent_between are read
+    Values values = Values::computed;  ///< of duals: whether a pass on InDuals over the same batch went before
   };
-  TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing, TransipArrays<A>& arrays,
+  /// On InDuals without direct forces and gradients of weights, and of whole structures.
+  TransipPass(const Constants& constants, const Purpose& purpose, TokenMixing<A>& mixing, TransipArrays<T>& arrays,
               T* weight_gradient);
-
-  /// Has a plain pass that goes backward, without direct forces and gradients of weights, leave what linear layers make
-  /// in the arrays of a dual pass over the same batch with the same weights, which then has the tangents alone to form.
-  void leave_values_to(TransipArrays<WithTangent<T>>& duals);
 
   void forward();
   void backward();
 
  private:
-  using Duals = TransipArrays<WithTangent<T>>;
-  using DualLayer = typename Duals::Layer;
-  using Layer = typename TransipArrays<A>::Layer;
-  using Head = typename TransipArrays<A>::Head;
+  using Layer = typename TransipArrays<T>::Layer;
+  using Adjoints = typename TransipArrays<T>::Adjoints;
+  using Head = typename TransipArrays<T>::Head;
 
   void embed();
   void embed_backward();
@@ -83,33 +84,36 @@ class TransipPass {
   void first_rows_backward(const T* g_q, const T* g_kv);
   void transform(int t);
   void transform_backward(int t);
-  void linear(const Matrix& w, const T* x, int ldx, T beta, T* y, int ldy, Buffer<T>* to);
-  void linear_back(const Matrix& w, const T* gy, int ldy, T beta, T* gx, int ldx);
-  /// gx = gy W^T where a plain pass leaves it to one on duals; else in `scratch`, for duals with the values that are
-  /// left.
-  T* linear_back(const Matrix& w, const T* gy, int ldy, int t, Buffer<T> DualLayer::*adjoint, Buffer<T>& scratch,
-                 int ldx);
-  Buffer<T>* left(int t, Buffer<T> DualLayer::*what) const { return duals_ ? &(duals_->layers[t].*what) : nullptr; }
-  void read_out(const Matrix (&network)[2], Head& head);
-  void read_out_backward(const Matrix (&network)[2], Head& head);
+  void linear(const PackedLinear<T>& w, long rows, const T* x, int ldx, const T* add, T* y, int ldy);
+  void linear_back(const PackedLinear<T>& w, long rows, const T* gy, int ldy, const T* add, T* gx, int ldx);
+  void weight_gradient(const PackedLinear<T>& w, const T* x, int ldx, const T* gy, int ldy);
+  void read_out(const PackedLinear<T> (&network)[2], Head& head);
+  /// g_y becomes the adjoint of y, which is added to what `add` has.
+  void read_out_backward(const PackedLinear<T> (&network)[2], Head& head, const T* add, T* g_y);
+  void norm(std::size_t gain, long rows, const T* x, T* y);
+  void norm_backward(std::size_t gain, long rows, const T* x, const T* g_y, T* g);
 
+  bool shared() const { return in_duals<A> || purpose_.values == Values::there; }
+  /// Whether what the network of a layer computes on the way is read later.
+  bool all_rows() const { return shared() || weight_gradient_; }
+  /// f(first token, tokens) for runs of tokens that pass through a network while they are in the cache.
+  template <class F>
+  void for_runs(const F& f) const;
+  /// The rows of a run that begins with token `begin`, among those of all tokens or, where nobody reads them later,
+  /// alone.
+  T* rows_of_run(T* data, long begin, int width) const { return all_rows() ? at(data, begin, width) : data; }
+  static T* at(T* data, long token, int width) { return data + token * width * A::rows; }
+  Adjoints& adjoints(int t) { return arrays_.adjoints[shared() ? t : 0]; }
   T* reserve(Buffer<T>& buffer, int width) { return buffer.reserve(tokens_ * width * A::rows); }
   T* gradient_at(std::size_t at) const { return weight_gradient_ ? weight_gradient_ + at : nullptr; }
   /// What comes out of layer t, the input of the next.
-  template <class Arrays>
-  Buffer<T>& output_of(Arrays& arrays, int t) const {
-    return t + 1 == c_.shape->layers ? arrays.x : arrays.layers[t + 1].x;
-  }
-  void copy(const T* from, T* to);
-  void norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y);
-  void norm_backward(std::size_t gain, const Buffer<T>& x, const T* g_y);
+  Buffer<T>& output_of(int t) const { return t + 1 == c_.shape->layers ? arrays_.x : arrays_.layers[t + 1].x; }
 
   Constants c_;
   Purpose purpose_;
   TokenMixing<A>& mixing_;
-  TransipArrays<A>& arrays_;
+  TransipArrays<T>& arrays_;
   T* weight_gradient_;
-  Duals* duals_ = nullptr;  ///< where values are left
   long tokens_;
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "layers/in_duals.hpp"
 #include "layers/token_exchange.hpp"
 #include "models/evaluated.hpp"
 #include "models/transip_pass.hpp"
@@ -68,6 +69,7 @@ class TransipPotential : public Potential {
   void prepare(std::span<const double> values) {
     plan_.plan.template prepare<T>(values, weights_);
     first_.prepare(shape_, plan_, weights_.data());
+    matrices_.pack(plan_, weights_.data());
     ++version_;
   }
   /// Whether a plain pass can leave what the gradient of a loss on its forces uses.
@@ -81,22 +83,22 @@ class TransipPotential : public Potential {
     run(leave);
     evaluated.leave(leave ? Evaluated::What::values : Evaluated::What::nothing, graph, version_);
   }
-  /// Whether a pass on duals, if there is to be one, finds values that a plain pass has left; run() makes those that
-  /// are not there: the same way every time, so that training resumed is training uninterrupted.
+  /// Whether a pass on duals, if there is to be one, finds values that a pass on InDuals has left; run() makes those
+  /// that are not there: the same way every time, so that training resumed is training uninterrupted.
   template <class Run>
-  bool have_values(const Graph& graph, const LossTangent& tangent, bool duals, Evaluated& evaluated,
-                   const Run& run) const {
+  Values have_values(const Graph& graph, const LossTangent& tangent, bool duals, Evaluated& evaluated,
+                     const Run& run) const {
     const bool there = evaluated.take(graph, version_) == Evaluated::What::values;
-    if (!duals || !can_leave_values(graph) || !tangent.direct_forces.empty()) return false;
+    if (!duals || !can_leave_values(graph) || !tangent.direct_forces.empty()) return Values::computed;
     if (!there) run();
-    return true;
+    return Values::there;
   }
 
   using PrefixRows = std::vector<std::array<int, 2>>;
 
   template <class A>
   typename TransipPass<A>::Constants constants() const {
-    return {&shape_, &plan_, weights_.data(), &first_};
+    return {&shape_, &plan_, weights_.data(), &matrices_, &first_};
   }
   MixingShape mixing(bool positions) const { return {plan_.heads, shape_.frequencies, omega_.data(), positions}; }
 
@@ -112,16 +114,17 @@ class TransipPotential : public Potential {
   }
 
   /// For dE/dx: the adjoint of every energy is `scale`.
-  template <class Finish>
-  void seed_energies(const std::vector<int>& atom, TransipArrays<Plain<T>>& arrays, const Finish& finish) const {
+  template <class A, class Finish>
+  void seed_energies(const std::vector<int>& atom, TransipArrays<T>& arrays, const Finish& finish) const {
     fill_atom_rows(
-        arrays.energy.g_out, atom, 1, [&](T* row, int) { row[0] = static_cast<T>(shape_.scale); }, finish);
+        arrays.energy.g_out, atom, A::rows, [&](T* row, int) { row[0] = static_cast<T>(shape_.scale); },
+        [&](T* rows) { finish(rows, A::rows); });
   }
 
   /// What the loss says about each output: the tangent of its adjoint in a dual, else the adjoint itself. `finish` sees
   /// the rows of energies and forces.
   template <class A, class Finish>
-  void seed_loss(const Graph& graph, const LossTangent& tangent, const std::vector<int>& atom, TransipArrays<A>& arrays,
+  void seed_loss(const Graph& graph, const LossTangent& tangent, const std::vector<int>& atom, TransipArrays<T>& arrays,
                  const Finish& finish) const {
     const auto put = [](T* row, int width, int k, double value) {
       row[A::dual ? width + k : k] = static_cast<T>(value);
@@ -156,14 +159,15 @@ class TransipPotential : public Potential {
     }
   }
 
-  void collect_latent(const std::vector<int>& atom, const TransipArrays<Plain<T>>& arrays, int owned,
+  /// `rows` of a token: 2 where values lie in the places of duals.
+  void collect_latent(const std::vector<int>& atom, const TransipArrays<T>& arrays, int rows, int owned,
                       Result& result) const {
     result.latent.clear();
     if (!result.want_latent) return;
     result.latent.assign(static_cast<std::size_t>(owned) * info_.latent_width, 0);
     const int between = shape_.latent_layers() - 1;
     for (int layer = 0; layer <= between; ++layer) {
-      for_atom_rows(layer == between ? arrays.y : arrays.layers[layer + 1].x, atom, plan_.pad,
+      for_atom_rows(layer == between ? arrays.y : arrays.layers[layer + 1].x, atom, static_cast<long>(rows) * plan_.pad,
                     [&](const T* row, long t) {
                       std::copy_n(row, shape_.width, result.latent.begin() + latent_at(atom[t], layer));
                     });
@@ -179,6 +183,7 @@ class TransipPotential : public Potential {
   TransipWeights plan_;
   View<double> omega_;
   View<T> weights_;
+  TransipMatrices<T> matrices_;
   FirstRows<T> first_;
   PotentialInfo info_;
   std::uint64_t version_ = 0;  ///< counts changes of the parameters

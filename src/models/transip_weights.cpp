@@ -110,6 +110,25 @@ TransipWeights plan_weights(const TransipShape& shape, const Parameters& paramet
   return w;
 }
 
+template <class T>
+void TransipMatrices<T>::pack(const TransipWeights& plan, const T* weights) {
+  layers.resize(plan.layers.size());
+  for (std::size_t t = 0; t < layers.size(); ++t) {
+    const TransipLayer& from = plan.layers[t];
+    Layer& to = layers[t];
+    to.query.pack(weights, from.query);
+    to.key_value.pack(weights, from.key_value);
+    to.output.pack(weights, from.output);
+    for (int k = 0; k < 2; ++k) to.network[k].pack(weights, from.network[k]);
+  }
+  for (int k = 0; k < 2; ++k) {
+    energy[k].pack(weights, plan.energy[k]);
+    if (plan.force[k].out > 0) force[k].pack(weights, plan.force[k]);
+  }
+}
+template struct TransipMatrices<float>;
+template struct TransipMatrices<double>;
+
 template TransipWeights plan_weights<float>(const TransipShape&, const Parameters&);
 template TransipWeights plan_weights<double>(const TransipShape&, const Parameters&);
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "layers/packed_linear.hpp"
 #include "layers/weights.hpp"
 #include "models/transip_shape.hpp"
 
@@ -22,6 +23,17 @@ struct TransipWeights {
   std::vector<TransipLayer> layers;
   std::size_t norm = 0;  ///< [pad]
   Matrix energy[2], force[2];
+};
+
+/// The linear layers of prepared weights in the order in which products read them.
+template <class T>
+struct TransipMatrices {
+  struct Layer {
+    PackedLinear<T> query, key_value, output, network[2];
+  };
+  std::vector<Layer> layers;
+  PackedLinear<T> energy[2], force[2];  ///< force: where the model has it
+  void pack(const TransipWeights& plan, const T* weights);
 };
 
 /// T: the precision, which sets the padding.
