@@ -96,7 +96,8 @@ struct SoftmaxBackward {
     for (int c = 0; c < pad; c += w) sum += A::load(p + c, pad) * keep_live<A>(A::load(g_row + c, pad), c, n);
     const typename A::Num mean = horizontal_sum(sum);
     for (int c = 0; c < pad; c += w) {
-      A::store(g_row + c, pad, A::load(p + c, pad) * (A::load(g_row + c, pad) - spread<A>(mean)));
+      const typename A::Vec g_s = A::load(p + c, pad) * (A::load(g_row + c, pad) - spread<A>(mean));
+      A::store(g_row + c, pad, keep_live<A>(g_s, c, n));
     }
   }
 };
