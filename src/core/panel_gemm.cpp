@@ -102,7 +102,8 @@ void copy_transposed(long depth, const T* b, long ldb, T* panel, long stride) {
   }
 }
 
-/// Panels of two lanes of columns, [panel][depth][2 lanes]; the last has one lane where their number is odd.
+/// Panels of two lanes of columns, [panel][depth][2 lanes]; the last has three, or one alone, where their number is
+/// odd.
 template <class T>
 void copy_panels(Trans tb, long n, long depth, const T* b, long ldb, T* panels) {
   constexpr long width = lane_width<T>;
@@ -162,7 +163,7 @@ long depth_of_panels(long k) {
 /// the places of a first cache of 64 lines, eight deep.
 template <class T>
 bool reads_in_place(Trans tb, long m, long k, long ldb) {
-  constexpr long most_rows = 96, line = 64 / sizeof(T), places = 64, deep = 8;
+  constexpr long most_rows = 128, line = 64 / sizeof(T), places = 64, deep = 8;
   const long apart = std::gcd(std::max<long>(1, ldb / line), places);
   return tb == Trans::no && m <= most_rows && k <= places / apart * deep;
 }

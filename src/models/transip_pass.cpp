@@ -13,9 +13,6 @@
 namespace isotrope {
 namespace {
 
-/// Tokens that pass through a network together: what its hidden layer has of them stays in the second cache.
-constexpr long most_of_run = 96;
-
 /// y of a token is the row of a table that it has; its tangent is zero, and all that is written where values are there.
 template <class A>
 struct TakeRows {
@@ -86,7 +83,7 @@ void TransipPass<A>::forward() {
     attend(t);
     transform(t);
   }
-  norm(c_.plan->norm, tokens_, arrays_.x.data(), reserve(arrays_.y, c_.plan->pad));
+  norm(c_.plan->norm, arrays_.x, arrays_.y);
   read_out(c_.matrices->energy, arrays_.energy);
   if (purpose_.forces) read_out(c_.matrices->force, arrays_.force);
 }
@@ -99,7 +96,7 @@ void TransipPass<A>::backward() {
   read_out_backward(c_.matrices->energy, arrays_.energy, nullptr, g_y);
   if (purpose_.forces) read_out_backward(c_.matrices->force, arrays_.force, g_y, g_y);
   if (purpose_.latent) add_numbers<T>(size, arrays_.g_latent.data(), g_y);
-  norm_backward(c_.plan->norm, tokens_, arrays_.x.data(), g_y, g);
+  norm_backward(c_.plan->norm, arrays_.x, g_y);
   for (int t = c_.shape->layers - 1; t >= 0; --t) {
     if (purpose_.latent && t < static_cast<int>(arrays_.g_latent_between.size()))
       add_numbers<T>(size, arrays_.g_latent_between[t].data(), g);
@@ -143,13 +140,12 @@ void TransipPass<A>::attend(int t) {
     take_rows(width, c_.first->q.data(), q);
     take_rows(2 * width, c_.first->kv.data(), kv);
   } else {
-    T* y = reserve(a.y, pad);
-    norm(c_.plan->layers[t].attention_norm, tokens_, a.x.data(), y);
-    linear(w.query, tokens_, y, pad, nullptr, q, width);
-    linear(w.key_value, tokens_, y, pad, nullptr, kv, 2 * width);
+    norm(c_.plan->layers[t].attention_norm, a.x, a.y);
+    linear(w.query, a.y.data(), pad, nullptr, q, width);
+    linear(w.key_value, a.y.data(), pad, nullptr, kv, 2 * width);
   }
   mixing_.forward(t, q, a.kv, reserve(a.o, width));
-  linear(w.output, tokens_, a.o.data(), width, a.x.data(), reserve(a.mid, pad), pad);
+  linear(w.output, a.o.data(), width, a.x.data(), reserve(a.mid, pad), pad);
 }
 
 /// g: from the adjoint of mid to that of x.
@@ -161,7 +157,7 @@ void TransipPass<A>::attend_backward(int t) {
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
   T *g = arrays_.g.data(), *g_o = reserve(adjoint.o, width), *g_q = reserve(adjoint.q, width);
   weight_gradient(w.output, a.o.data(), width, g, pad);
-  linear_back(w.output, tokens_, g, pad, nullptr, g_o, width);
+  linear_back(w.output, g, pad, nullptr, g_o, width);
   mixing_.backward(t, a.q.data(), a.kv.data(), g_o, g_q, adjoint.kv);
   const T* g_kv = adjoint.kv.data();
   if (t == 0) {
@@ -171,9 +167,9 @@ void TransipPass<A>::attend_backward(int t) {
   weight_gradient(w.query, a.y.data(), pad, g_q, width);
   weight_gradient(w.key_value, a.y.data(), pad, g_kv, 2 * width);
   T* g_y = reserve(adjoint.y, pad);
-  linear_back(w.query, tokens_, g_q, width, nullptr, g_y, pad);
-  linear_back(w.key_value, tokens_, g_kv, 2 * width, g_y, g_y, pad);
-  norm_backward(c_.plan->layers[t].attention_norm, tokens_, a.x.data(), g_y, g);
+  linear_back(w.query, g_q, width, nullptr, g_y, pad);
+  linear_back(w.key_value, g_kv, 2 * width, g_y, g_y, pad);
+  norm_backward(c_.plan->layers[t].attention_norm, a.x, g_y);
 }
 
 /// What FirstRows::prepare makes of the table of embeddings has no tangent, and the way back through it is linear: sums
@@ -202,17 +198,11 @@ void TransipPass<A>::transform(int t) {
   const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
-  T *normed = reserve(a.mid_y, pad), *befores = reserve(a.before, hidden), *afters = reserve(a.after, hidden),
-    *out = reserve(output_of(t), pad);
-  for_runs([&](long begin, long rows) {
-    const T* mid = at(a.mid.data(), begin, pad);
-    T *y = rows_of_run(normed, begin, pad), *before = at(befores, begin, hidden),
-      *after = rows_of_run(afters, begin, hidden);
-    norm(c_.plan->layers[t].network_norm, rows, mid, y);
-    linear(w.network[0], rows, y, pad, nullptr, before, hidden);
-    activate_for_slope<A>(rows, hidden, before, after);
-    linear(w.network[1], rows, after, hidden, mid, at(out, begin, pad), pad);
-  });
+  norm(c_.plan->layers[t].network_norm, a.mid, a.mid_y);
+  T *before = reserve(a.before, hidden), *after = reserve(a.after, hidden);
+  linear(w.network[0], a.mid_y.data(), pad, nullptr, before, hidden);
+  activate_for_slope<A>(tokens_, hidden, before, after);
+  linear(w.network[1], after, hidden, a.mid.data(), reserve(output_of(t), pad), pad);
 }
 
 /// g: from the adjoint of what comes out of the layer to that of mid.
@@ -222,18 +212,14 @@ void TransipPass<A>::transform_backward(int t) {
   Layer& a = arrays_.layers[t];
   Adjoints& adjoint = adjoints(t);
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
-  T *all = arrays_.g.data(), *g_afters = reserve(adjoint.after, hidden), *g_ys = reserve(adjoint.mid_y, pad),
-    *g_befores = reserve(arrays_.g_before, hidden);
-  weight_gradient(w.network[1], a.after.data(), hidden, all, pad);
-  for_runs([&](long begin, long rows) {
-    T *g = at(all, begin, pad), *g_after = rows_of_run(g_afters, begin, hidden),
-      *g_before = rows_of_run(g_befores, begin, hidden), *g_y = rows_of_run(g_ys, begin, pad);
-    linear_back(w.network[1], rows, g, pad, nullptr, g_after, hidden);
-    multiply_by_slope<A>(rows, hidden, at(a.before.data(), begin, hidden), g_after, g_before);
-    linear_back(w.network[0], rows, g_before, hidden, nullptr, g_y, pad);
-    norm_backward(c_.plan->layers[t].network_norm, rows, at(a.mid.data(), begin, pad), g_y, g);
-  });
-  weight_gradient(w.network[0], a.mid_y.data(), pad, g_befores, hidden);
+  T *g_after = reserve(adjoint.after, hidden), *g_before = reserve(arrays_.g_before, hidden),
+    *g_y = reserve(adjoint.mid_y, pad);
+  weight_gradient(w.network[1], a.after.data(), hidden, arrays_.g.data(), pad);
+  linear_back(w.network[1], arrays_.g.data(), pad, nullptr, g_after, hidden);
+  multiply_by_slope<A>(tokens_, hidden, a.before.data(), g_after, g_before);
+  weight_gradient(w.network[0], a.mid_y.data(), pad, g_before, hidden);
+  linear_back(w.network[0], g_before, hidden, nullptr, g_y, pad);
+  norm_backward(c_.plan->layers[t].network_norm, a.mid, g_y);
 }
 
 /// out = silu(y W0) W1.
@@ -241,9 +227,9 @@ template <class A>
 void TransipPass<A>::read_out(const PackedLinear<T> (&network)[2], Head& head) {
   const int pad = c_.plan->pad, width = network[1].w.out;
   T *before = reserve(head.before, pad), *after = reserve(head.after, pad);
-  linear(network[0], tokens_, arrays_.y.data(), pad, nullptr, before, pad);
+  linear(network[0], arrays_.y.data(), pad, nullptr, before, pad);
   activate_for_slope<A>(tokens_, pad, before, after);
-  linear(network[1], tokens_, after, pad, nullptr, reserve(head.out, width), width);
+  linear(network[1], after, pad, nullptr, reserve(head.out, width), width);
 }
 
 template <class A>
@@ -251,23 +237,22 @@ void TransipPass<A>::read_out_backward(const PackedLinear<T> (&network)[2], Head
   const int pad = c_.plan->pad, width = network[1].w.out;
   T *g_after = reserve(head.g_after, pad), *g_before = reserve(arrays_.g_before, pad);
   weight_gradient(network[1], head.after.data(), pad, head.g_out.data(), width);
-  linear_back(network[1], tokens_, head.g_out.data(), width, nullptr, g_after, pad);
+  linear_back(network[1], head.g_out.data(), width, nullptr, g_after, pad);
   multiply_by_slope<A>(tokens_, pad, head.before.data(), g_after, g_before);
   weight_gradient(network[0], arrays_.y.data(), pad, g_before, pad);
-  linear_back(network[0], tokens_, g_before, pad, add, g_y, pad);
+  linear_back(network[0], g_before, pad, add, g_y, pad);
 }
 
 /// y = x W + what `add` has, of duals whose values are there the tangents.
 template <class A>
-void TransipPass<A>::linear(const PackedLinear<T>& w, long rows, const T* x, int ldx, const T* add, T* y, int ldy) {
-  multiply_packed<A>(w.forward, purpose_.values == Values::there, rows, x, ldx, add, y, ldy);
+void TransipPass<A>::linear(const PackedLinear<T>& w, const T* x, int ldx, const T* add, T* y, int ldy) {
+  multiply_packed<A>(w.forward, purpose_.values == Values::there, tokens_, x, ldx, add, y, ldy);
 }
 
 /// gx = gy W^T + what `add` has, likewise.
 template <class A>
-void TransipPass<A>::linear_back(const PackedLinear<T>& w, long rows, const T* gy, int ldy, const T* add, T* gx,
-                                 int ldx) {
-  multiply_packed<A>(w.backward, purpose_.values == Values::there, rows, gy, ldy, add, gx, ldx);
+void TransipPass<A>::linear_back(const PackedLinear<T>& w, const T* gy, int ldy, const T* add, T* gx, int ldx) {
+  multiply_packed<A>(w.backward, purpose_.values == Values::there, tokens_, gy, ldy, add, gx, ldx);
 }
 
 template <class A>
@@ -276,21 +261,16 @@ void TransipPass<A>::weight_gradient(const PackedLinear<T>& w, const T* x, int l
 }
 
 template <class A>
-void TransipPass<A>::norm(std::size_t gain, long rows, const T* x, T* y) {
-  rms_norm<A>(rows, c_.shape->width, c_.plan->pad, c_.weights + gain, x, y);
+void TransipPass<A>::norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y) {
+  const int pad = c_.plan->pad;
+  rms_norm<A>(tokens_, c_.shape->width, pad, c_.weights + gain, x.data(), reserve(y, pad));
 }
 
 /// g += the adjoint of x, from g_y.
 template <class A>
-void TransipPass<A>::norm_backward(std::size_t gain, long rows, const T* x, const T* g_y, T* g) {
-  rms_norm_backward<A>(rows, c_.shape->width, c_.plan->pad, c_.weights + gain, x, g_y, g, gradient_at(gain));
-}
-
-template <class A>
-template <class F>
-void TransipPass<A>::for_runs(const F& f) const {
-  const long runs = (tokens_ + most_of_run - 1) / most_of_run, rows = runs > 0 ? (tokens_ + runs - 1) / runs : 0;
-  for (long begin = 0; begin < tokens_; begin += rows) f(begin, std::min(rows, tokens_ - begin));
+void TransipPass<A>::norm_backward(std::size_t gain, const Buffer<T>& x, const T* g_y) {
+  rms_norm_backward<A>(tokens_, c_.shape->width, c_.plan->pad, c_.weights + gain, x.data(), g_y, arrays_.g.data(),
+                       gradient_at(gain));
 }
 
 template class TransipPass<Plain<float>>;

@@ -84,25 +84,16 @@ class TransipPass {
   void first_rows_backward(const T* g_q, const T* g_kv);
   void transform(int t);
   void transform_backward(int t);
-  void linear(const PackedLinear<T>& w, long rows, const T* x, int ldx, const T* add, T* y, int ldy);
-  void linear_back(const PackedLinear<T>& w, long rows, const T* gy, int ldy, const T* add, T* gx, int ldx);
+  void linear(const PackedLinear<T>& w, const T* x, int ldx, const T* add, T* y, int ldy);
+  void linear_back(const PackedLinear<T>& w, const T* gy, int ldy, const T* add, T* gx, int ldx);
   void weight_gradient(const PackedLinear<T>& w, const T* x, int ldx, const T* gy, int ldy);
   void read_out(const PackedLinear<T> (&network)[2], Head& head);
   /// g_y becomes the adjoint of y, which is added to what `add` has.
   void read_out_backward(const PackedLinear<T> (&network)[2], Head& head, const T* add, T* g_y);
-  void norm(std::size_t gain, long rows, const T* x, T* y);
-  void norm_backward(std::size_t gain, long rows, const T* x, const T* g_y, T* g);
+  void norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y);
+  void norm_backward(std::size_t gain, const Buffer<T>& x, const T* g_y);
 
   bool shared() const { return in_duals<A> || purpose_.values == Values::there; }
-  /// Whether what the network of a layer computes on the way is read later.
-  bool all_rows() const { return shared() || weight_gradient_; }
-  /// f(first token, tokens) for runs of tokens that pass through a network while they are in the cache.
-  template <class F>
-  void for_runs(const F& f) const;
-  /// The rows of a run that begins with token `begin`, among those of all tokens or, where nobody reads them later,
-  /// alone.
-  T* rows_of_run(T* data, long begin, int width) const { return all_rows() ? at(data, begin, width) : data; }
-  static T* at(T* data, long token, int width) { return data + token * width * A::rows; }
   Adjoints& adjoints(int t) { return arrays_.adjoints[shared() ? t : 0]; }
   T* reserve(Buffer<T>& buffer, int width) { return buffer.reserve(tokens_ * width * A::rows); }
   T* gradient_at(std::size_t at) const { return weight_gradient_ ? weight_gradient_ + at : nullptr; }
