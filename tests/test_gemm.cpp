@@ -24,9 +24,11 @@ std::vector<T> random_numbers(std::size_t size, std::uint64_t seed) {
   return x;
 }
 
+enum class How { at_once, packed, added };  ///< added: packed, and C = A B + D, with D for what C was else
+
 /// C of m x n by sums over k; rows are `gap` numbers longer than they need to be, which must stay as they are.
 template <class T>
-void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, bool packed = false) {
+void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, How how = How::at_once) {
   constexpr long gap = 3;
   const long lda = (ta == Trans::no ? k : m) + gap, ldb = (tb == Trans::no ? n : k) + gap, ldc = n + gap;
   const auto a = random_numbers<T>((ta == Trans::no ? m : k) * lda, 1);
@@ -37,10 +39,15 @@ void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, bool pac
   }
   const auto before = c;
   const auto A = to_device("a", a), B = to_device("b", b), C = to_device("c", c);
-  if (packed) {
-    PackedMatrix<T> factor;
-    factor.pack(tb, n, k, B.data(), ldb);
+  PackedMatrix<T> factor;
+  if (how != How::at_once) factor.pack(tb, n, k, B.data(), ldb);
+  if (how == How::packed) {
     factor.multiply(m, A.data(), lda, beta, C.data(), ldc);
+  } else if (how == How::added) {
+    const auto D = to_device("d", before);
+    for (long i = 0; i < m; ++i)
+      Kokkos::deep_copy(Kokkos::subview(C, std::make_pair(i * ldc, i * ldc + n)), std::numeric_limits<T>::quiet_NaN());
+    factor.multiply_add(m, A.data(), lda, D.data(), C.data(), ldc);
   } else {
     gemm<T>(ta, tb, m, n, k, alpha, A.data(), lda, B.data(), ldb, beta, C.data(), ldc);
   }
@@ -64,7 +71,10 @@ void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, bool pac
   // Partial sums of k products of normal numbers are of size sqrt(k), and so is what k roundings of them add up to.
   EXPECT_LE(worst, (20 + 4 * k) * std::numeric_limits<T>::epsilon())
       << m << " x " << n << " x " << k << (ta == Trans::yes ? ", A transposed" : "")
-      << (tb == Trans::yes ? ", B transposed" : "") << ", beta " << beta << (packed ? ", packed" : "");
+      << (tb == Trans::yes ? ", B transposed" : "") << ", beta " << beta
+      << (how == How::at_once  ? ""
+          : how == How::packed ? ", packed"
+                               : ", added");
 }
 
 template <class T>
@@ -73,8 +83,9 @@ void check_all() {
     for (const long n : {1L, 24L, 48L}) {
       for (const long k : {1L, 7L, 250L, 385L, 800L}) {
         for (const Trans tb : {Trans::no, Trans::yes}) {
-          check<T>(Trans::no, tb, m, n, k, T(1), T(0), true);
-          check<T>(Trans::no, tb, m, n, k, T(1), T(1), true);
+          check<T>(Trans::no, tb, m, n, k, T(1), T(0), How::packed);
+          check<T>(Trans::no, tb, m, n, k, T(1), T(1), How::packed);
+          check<T>(Trans::no, tb, m, n, k, T(1), T(1), How::added);
           for (const Trans ta : {Trans::no, Trans::yes}) {
             check<T>(ta, tb, m, n, k, T(1), T(0));
             check<T>(ta, tb, m, n, k, T(1), T(1));

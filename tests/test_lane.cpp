@@ -9,6 +9,7 @@
 
 #include "core/lane_math.hpp"
 #include "core/lane_tanh.hpp"
+#include "core/lane_trig.hpp"
 #include "core/loops.hpp"
 #include "core/random.hpp"
 
@@ -173,6 +174,28 @@ TYPED_TEST(LaneMath, TanhOfExtremesIsOneAndOfNothingNothing) {
   for (int k = 0; k < 4; ++k) EXPECT_EQ(y[k], T(k < 2 ? 1 : -1));
   EXPECT_EQ(y[4], T(0));
   EXPECT_TRUE(std::isnan(y[5]));
+}
+
+/// Near and far, at and beside the quarters of a turn, and where the standard library takes over.
+TEST(LaneTrig, SineAndCosineAreWithinTwoUlpOfOne) {
+  std::vector<double> x = spread(-99999.0, 99999.0, 100000);
+  for (const double end : {1.0, 100.0, 3e6}) {
+    for (const double y : spread(-end, end, 20000)) x.push_back(y);
+  }
+  for (int k = -2000; k <= 2000; ++k) {
+    const double quarter = 0.78539816339744831 * k;
+    for (const double y : {quarter, std::nextafter(quarter, 1e9), std::nextafter(quarter, -1e9)}) x.push_back(y);
+  }
+  const std::vector<double> sine = by_lanes<double>(x, [](const Lane<double>&y) { return sine_cosine(y).sine; }),
+                            cosine = by_lanes<double>(x, [](const Lane<double>&y) { return sine_cosine(y).cosine; });
+  constexpr long double bound = 2 * std::numeric_limits<double>::epsilon();
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const long double exact = x[k];
+    ASSERT_LE(std::abs(sine[k] - std::sin(exact)), bound) << x[k];
+    ASSERT_LE(std::abs(cosine[k] - std::cos(exact)), bound) << x[k];
+  }
+  const double nothing = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(std::isnan(by_lanes<double>({nothing}, [](const Lane<double>& y) { return sine_cosine(y).sine; })[0]));
 }
 
 TYPED_TEST(LaneMath, ScalarsAgreeWithLanes) {

@@ -102,8 +102,7 @@ void copy_transposed(long depth, const T* b, long ldb, T* panel, long stride) {
   }
 }
 
-/// Panels of two lanes of columns, [panel][depth][2 lanes]; the last has three, or one alone, where their number is
-/// odd.
+/// Panels of two lanes of columns, [panel][depth][2 lanes]; the last has one lane where their number is odd.
 template <class T>
 void copy_panels(Trans tb, long n, long depth, const T* b, long ldb, T* panels) {
   constexpr long width = lane_width<T>;

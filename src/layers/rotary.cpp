@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "layers/rotary.hpp"
 
+#include "core/lane_trig.hpp"
 #include "layers/channels.hpp"
 #include "layers/in_duals.hpp"
 
@@ -15,17 +16,29 @@ struct Phases {
   T *cosine, *sine;
   KOKKOS_FUNCTION void operator()(long i) const {
     T *c = cosine + i * half * A::rows, *s = sine + i * half * A::rows;
-    for (int j = 0; j < half; ++j) {
-      const int axis = j / frequencies, f = j - axis * frequencies;
-      const double phase = axis < 3 ? omega[f] * x[3 * i + axis] : 0, cos = std::cos(phase), sin = std::sin(phase);
-      c[j] = static_cast<T>(cos);
-      s[j] = static_cast<T>(sin);
-      if constexpr (A::dual) {
-        const double turn = axis < 3 ? omega[f] * dx[3 * i + axis] : 0;
-        c[half + j] = static_cast<T>(-sin * turn);
-        s[half + j] = static_cast<T>(cos * turn);
+    // Half a head is whole lanes of T, and so of doubles.
+    constexpr int w = lane_width<double>;
+    for (int j = 0; j < half; j += w) {
+      double phase[w];
+      for (int k = 0; k < w; ++k) phase[k] = of_axis(j + k, x + 3 * i);
+      const auto of_lane = sine_cosine(load_lane(phase));
+      double sin[w], cos[w];
+      store_lane(sin, of_lane.sine);
+      store_lane(cos, of_lane.cosine);
+      for (int k = 0; k < w; ++k) {
+        c[j + k] = static_cast<T>(cos[k]);
+        s[j + k] = static_cast<T>(sin[k]);
+        if constexpr (A::dual) {
+          const double turn = of_axis(j + k, dx + 3 * i);
+          c[half + j + k] = static_cast<T>(-sin[k] * turn);
+          s[half + j + k] = static_cast<T>(cos[k] * turn);
+        }
       }
     }
+  }
+  KOKKOS_FUNCTION double of_axis(int j, const double* r) const {
+    const int axis = j / frequencies;
+    return axis < 3 ? omega[j - axis * frequencies] * r[axis] : 0;
   }
 };
 
