@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/loops.hpp"
+#include "layers/channels.hpp"
 
 namespace isotrope {
 namespace {
@@ -51,14 +52,9 @@ std::vector<int> independent_columns(const Eigen::MatrixXd& a, Eigen::MatrixXd& 
   return chosen;
 }
 
-struct Term {
-  int output, weight;
-  std::vector<int> factors;
-  double value;
-};
-
 /// The terms of one (L, nu) over independent paths; fills `mixing` but its first weight.
-std::vector<Term> reduce(const CouplingTable& table, int components, int first_output, ProductBasis::Mixing& mixing) {
+std::vector<ProductTerm> reduce(const CouplingTable& table, int components, int first_output,
+                                ProductBasis::Mixing& mixing) {
   const Monomials monomials = fold(table, components);
   Eigen::MatrixXd dense(monomials.size(), table.paths);
   int row = 0;
@@ -72,14 +68,14 @@ std::vector<Term> reduce(const CouplingTable& table, int components, int first_o
   for (int k = 0; k < mix.rows(); ++k) {
     for (int p = 0; p < mix.cols(); ++p) mixing.mix.push_back(mix(k, p));
   }
-  std::vector<Term> terms;
+  std::vector<ProductTerm> terms;
   row = 0;
   for (const auto& [key, coefficients] : monomials) {
     for (std::size_t k = 0; k < chosen.size(); ++k) {
       const double value = dense(row, chosen[k]);
       if (std::abs(value) < 1e-13 * dense.col(chosen[k]).cwiseAbs().maxCoeff()) continue;
-      std::vector<int> factors(key.begin() + 1, key.end());
-      factors.resize(3, -1);
+      std::array<int, 3> factors{-1, -1, -1};
+      std::copy(key.begin() + 1, key.end(), factors.begin());
       terms.push_back({first_output + key[0], mixing.weight + static_cast<int>(k), factors, value});
     }
     ++row;
@@ -92,7 +88,7 @@ std::vector<Term> reduce(const CouplingTable& table, int components, int first_o
 ProductBasis::ProductBasis(const std::vector<CouplingTable>& tables, int l_max)
     : components((l_max + 1) * (l_max + 1)) {
   require(components <= max_components, "product basis: l_max is {}, at most 3 is supported", l_max);
-  std::vector<Term> terms;
+  std::vector<ProductTerm> terms;
   int L = -1, first_output = 0;
   for (const CouplingTable& table : tables) {
     if (table.L != L) {
@@ -102,19 +98,19 @@ ProductBasis::ProductBasis(const std::vector<CouplingTable>& tables, int l_max)
     }
     Mixing& m = mixing.emplace_back();
     m.weight = weights;
-    const std::vector<Term> reduced = reduce(table, components, first_output, m);
+    const std::vector<ProductTerm> reduced = reduce(table, components, first_output, m);
     terms.insert(terms.end(), reduced.begin(), reduced.end());
     weights += m.independent;
   }
   require(weights <= max_weights, "product basis: {} independent couplings, at most {} are supported", weights,
           max_weights);
-  std::stable_sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) {
+  std::stable_sort(terms.begin(), terms.end(), [](const ProductTerm& a, const ProductTerm& b) {
     return std::pair(a.output, a.weight) < std::pair(b.output, b.weight);
   });
   std::vector<int> begins, slot_output, slot_weight, all_factors;
   std::vector<double> values;
   for (std::size_t n = 0; n < terms.size(); ++n) {
-    const Term& t = terms[n];
+    const ProductTerm& t = terms[n];
     if (n == 0 || t.output != terms[n - 1].output || t.weight != terms[n - 1].weight) {
       begins.push_back(static_cast<int>(n));
       slot_output.push_back(t.output);
@@ -137,10 +133,13 @@ ProductBasis::ProductBasis(const std::vector<CouplingTable>& tables, int l_max)
   weight = to_device("isotrope::product::weight", slot_weight);
   factors = to_device("isotrope::product::factors", all_factors);
   value = to_device("isotrope::product::value", values);
+  polynomials = ProductPolynomials(terms, components);
   on_grid = SpherePowers::of(tables, l_max, static_cast<int>(terms.size()));
 }
 
 namespace {
+
+// ---- numbers with tangents, for the gradient of the weights: slot by slot ----------------------------------------
 
 /// What both directions read of an atom and a block of channels.
 template <class A>
@@ -190,20 +189,13 @@ struct ProductForward {
         if (k >= 0) term = term * x[k];
         polynomial += term;
       }
-      sum += scale(polynomial, load_lane(weights + weight(s) * pad + channel));
+      sum += times(load_lane(weights + weight(s) * pad + channel), polynomial);
       if (s + 1 == slots || output(s + 1) != output(s)) {
         int out_pad = 0;
         T* target = b_of.at(atom, output(s), channel, out_pad);
         A::store(target, out_pad, sum);
         sum = A::zero();
       }
-    }
-  }
-  KOKKOS_INLINE_FUNCTION static Vec scale(const Vec& p, const Lane<T>& w) {
-    if constexpr (A::dual) {
-      return {p.v * w, p.t * w};
-    } else {
-      return p * w;
     }
   }
 };
@@ -223,26 +215,22 @@ struct ProductBackward {
 
   KOKKOS_FUNCTION void operator()(int item, int block) const {
     const int channel = block * lane_width<T>;
-    Lane<T> g_w[A::dual ? ProductBasis::max_weights : 1];
-    if constexpr (A::dual) {
-      for (int k = 0; k < n_weights; ++k) g_w[k] = Lane<T>(T(0));
-    }
+    Lane<T> g_w[ProductBasis::max_weights];
+    for (int k = 0; k < n_weights; ++k) g_w[k] = Lane<T>(T(0));
     const int first = row_begin + item * atoms_per_item;
     const int last = first + atoms_per_item < row_end ? first + atoms_per_item : row_end;
     for (int atom = first; atom < last; ++atom) one_atom(atom, channel, g_w);
-    if constexpr (A::dual) {
-      for (int k = 0; k < n_weights; ++k) scatter_lane(weight_gradient + k * pad + channel, g_w[k]);
-    }
+    for (int k = 0; k < n_weights; ++k) scatter_lane(weight_gradient + k * pad + channel, g_w[k]);
   }
 
-  KOKKOS_INLINE_FUNCTION void one_atom(int atom, int channel, [[maybe_unused]] Lane<T>* g_w) const {
+  KOKKOS_INLINE_FUNCTION void one_atom(int atom, int channel, Lane<T>* g_w) const {
     Vec x[ProductBasis::max_components], g_x[ProductBasis::max_components], g_b[ProductBasis::max_components];
     x_of.load(atom, components, channel, x);
     g_b_of.load(atom, outputs, channel, g_b);
     for (int i = 0; i < components; ++i) g_x[i] = A::zero();
     for (int s = 0; s < slots; ++s) {
-      const Vec g = ProductForward<A>::scale(g_b[output(s)], load_lane(weights + weight(s) * pad + channel));
-      [[maybe_unused]] Vec polynomial = A::zero();
+      const Vec g = times(load_lane(weights + weight(s) * pad + channel), g_b[output(s)]);
+      Vec polynomial = A::zero();
       for (int n = begin(s); n < begin(s + 1); ++n) {
         const int i = factors(3 * n), j = factors(3 * n + 1), k = factors(3 * n + 2);
         const T c = static_cast<T>(value(n));
@@ -252,17 +240,17 @@ struct ProductBackward {
           g_x[i] += cg * jk;
           g_x[j] += gi * x[k];
           g_x[k] += gi * x[j];
-          if constexpr (A::dual) polynomial += x[i] * jk * c;
+          polynomial += x[i] * jk * c;
         } else if (j >= 0) {
           g_x[i] += cg * x[j];
           g_x[j] += cg * x[i];
-          if constexpr (A::dual) polynomial += x[i] * x[j] * c;
+          polynomial += x[i] * x[j] * c;
         } else {
           g_x[i] += cg;
-          if constexpr (A::dual) polynomial += x[i] * c;
+          polynomial += x[i] * c;
         }
       }
-      if constexpr (A::dual) g_w[weight(s)] += (g_b[output(s)] * polynomial).t;
+      g_w[weight(s)] += (g_b[output(s)] * polynomial).t;
     }
     for (int i = 0; i < components; ++i) {
       int x_pad = 0;
@@ -272,14 +260,9 @@ struct ProductBackward {
   }
 };
 
-}  // namespace
-
 template <class A>
-void product_forward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
-                     const Features<A>& x, const Features<A>& b) {
-  if constexpr (!A::dual) {
-    if (p.on_grid) return p.on_grid->forward(segment, weights, x, b);
-  }
+void slots_forward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
+                   const Features<A>& x, const Features<A>& b) {
   const int pad = x.layout.block[0].pad;
   for (std::size_t s = 0; s + 1 < segment.size(); ++s) {
     for_channels("isotrope::product", segment[s + 1] - segment[s], pad / lane_width<typename A::Real>,
@@ -299,12 +282,9 @@ void product_forward(const ProductBasis& p, const std::vector<int>& segment, con
 }
 
 template <class A>
-void product_backward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
-                      const Features<A>& x, const Features<A>& g_b, const Features<A>& g_x,
-                      typename A::Real* weight_gradient) {
-  if constexpr (!A::dual) {
-    if (p.on_grid) return p.on_grid->backward(segment, weights, x, g_b, g_x);
-  }
+void slots_backward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
+                    const Features<A>& x, const Features<A>& g_b, const Features<A>& g_x,
+                    typename A::Real* weight_gradient) {
   constexpr int per_item = ProductBackward<A>::atoms_per_item;
   const int pad = x.layout.block[0].pad;
   for (std::size_t s = 0; s + 1 < segment.size(); ++s) {
@@ -324,22 +304,67 @@ void product_backward(const ProductBasis& p, const std::vector<int>& segment, co
                                     p.factors,
                                     p.value,
                                     weights + at,
-                                    weight_gradient ? weight_gradient + at : nullptr,
+                                    weight_gradient + at,
                                     {x},
                                     {g_b},
                                     {g_x}});
   }
 }
 
+}  // namespace
+
+// ---- both ---------------------------------------------------------------------------------------------------------
+
+template <class T>
+const T* fold_product(const ProductBasis& p, const std::vector<int>& segment, const T* weights, int pad,
+                      Buffer<T>& folded) {
+  if (p.on_grid) return nullptr;
+  T* coefficients = folded.reserve(p.polynomials.size(segment.size() - 1, pad));
+  p.polynomials.fold(segment, weights, p.weights, pad, coefficients);
+  return coefficients;
+}
+
+template <class A>
+void product_forward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
+                     const Features<A>& x, const Features<A>& b, [[maybe_unused]] const typename A::Real* folded) {
+  if constexpr (A::dual) {
+    slots_forward<A>(p, segment, weights, x, b);
+  } else if (p.on_grid) {
+    p.on_grid->forward(segment, weights, x, b);
+  } else {
+    Buffer<typename A::Real> own;
+    if (!folded) folded = fold_product(p, segment, weights, x.layout.block[0].pad, own);
+    p.polynomials.forward(segment, folded, x, b);
+  }
+}
+
+template <class A>
+void product_backward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
+                      const Features<A>& x, const Features<A>& g_b, const Features<A>& g_x,
+                      [[maybe_unused]] typename A::Real* weight_gradient,
+                      [[maybe_unused]] const typename A::Real* folded) {
+  if constexpr (A::dual) {
+    slots_backward<A>(p, segment, weights, x, g_b, g_x, weight_gradient);
+  } else if (p.on_grid) {
+    p.on_grid->backward(segment, weights, x, g_b, g_x);
+  } else {
+    Buffer<typename A::Real> own;
+    if (!folded) folded = fold_product(p, segment, weights, x.layout.block[0].pad, own);
+    p.polynomials.backward(segment, folded, x, g_b, g_x);
+  }
+}
+
 #define ISOTROPE_INSTANTIATE(A)                                                                                       \
   template void product_forward<A>(const ProductBasis&, const std::vector<int>&, const A::Real*, const Features<A>&,  \
-                                   const Features<A>&);                                                               \
+                                   const Features<A>&, const A::Real*);                                               \
   template void product_backward<A>(const ProductBasis&, const std::vector<int>&, const A::Real*, const Features<A>&, \
-                                    const Features<A>&, const Features<A>&, A::Real*);
+                                    const Features<A>&, const Features<A>&, A::Real*, const A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
 ISOTROPE_INSTANTIATE(WithTangent<double>)
 #undef ISOTROPE_INSTANTIATE
+template const float* fold_product(const ProductBasis&, const std::vector<int>&, const float*, int, Buffer<float>&);
+template const double* fold_product(const ProductBasis&, const std::vector<int>&, const double*, int, Buffer<double>&);
 
 }  // namespace isotrope

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "layers/layout.hpp"
+#include "layers/product_polynomials.hpp"
 #include "layers/sphere_powers.hpp"
 
 namespace isotrope {
@@ -41,24 +42,31 @@ class ProductBasis {
   int weights = 0;     ///< independent weights per element and channel
   std::vector<Mixing> mixing;
 
-  /// A slot is one polynomial: the terms [begin[s], begin[s+1]) times weight[s], added to output[s]. Slots are sorted
-  /// by output. A term is value * x_i x_j x_k; unused factors are -1.
+  /// For numbers with tangents. A slot is one polynomial: the terms [begin[s], begin[s+1]) times weight[s], added to
+  /// output[s]. Slots are sorted by output. A term is value * x_i x_j x_k; unused factors are -1.
   int slots = 0;
   View<int> begin, output, weight, factors;  ///< factors: [terms][3]
   View<double> value;
-  std::shared_ptr<const SpherePowers> on_grid;  ///< what plain numbers take instead, where it is there
+  ProductPolynomials polynomials;               ///< for plain numbers
+  std::shared_ptr<const SpherePowers> on_grid;  ///< what these take instead, where it is there
 };
 
+/// What plain numbers read of the weights, of the species with rows in `segment` [species + 1]; null where nothing.
+template <class T>
+const T* fold_product(const ProductBasis& p, const std::vector<int>& segment, const T* weights, int pad,
+                      Buffer<T>& folded);
+
 /// b [atoms][outputs] from x [atoms][components] with the weights of each species; rows are sorted by species,
-/// segment[s] <= row < segment[s+1]. `weights` points at [species][weights][pad].
+/// segment[s] <= row < segment[s+1]. `weights` points at [species][weights][pad]; `folded` is what fold_product made of
+/// them for these species or more, for plain numbers (null: made here). Block l of x and b has degree l.
 template <class A>
 void product_forward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
-                     const Features<A>& x, const Features<A>& b);
+                     const Features<A>& x, const Features<A>& b, const typename A::Real* folded = nullptr);
 
 /// g_x (written) from g_b; for duals adds to the weight gradient [species][weights][pad].
 template <class A>
 void product_backward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
                       const Features<A>& x, const Features<A>& g_b, const Features<A>& g_x,
-                      typename A::Real* weight_gradient);
+                      typename A::Real* weight_gradient, const typename A::Real* folded = nullptr);
 
 }  // namespace isotrope

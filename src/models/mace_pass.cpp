@@ -46,6 +46,7 @@ void MacePass<A>::start() {
                             weight_gradient_ ? weight_gradient_ + c_.plan->pair : nullptr);
   }
   if constexpr (!A::dual) {  // which reads no energies, and ZBL has no parameters
+    fold_products();
     if (c_.shape->pair_energy) {
       pair_energy<T>(graph_, c_.shape->species, count, c_.weights + c_.plan->pair, arrays_.edges.radial.data(),
                      arrays_.energy.data());
@@ -54,6 +55,15 @@ void MacePass<A>::start() {
       c_.zbl->add_energy(graph_, arrays_.energy.data());
       c_.zbl->template backward<T>(graph_, arrays_.seed.data(), arrays_.edges.g_length.data());
     }
+  }
+}
+
+template <class A>
+void MacePass<A>::fold_products() {
+  for (int t = 0; t < c_.shape->layers; ++t) {
+    const MaceLayer& layer = c_.plan->layers[t];
+    arrays_.layers[t].folded = fold_product<T>(*layer.basis, graph_.segment, c_.weights + layer.product,
+                                               layer.message.block[0].pad, arrays_.layers[t].product);
   }
 }
 

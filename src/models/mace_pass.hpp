@@ -25,8 +25,10 @@ struct MaceArrays {
     Buffer<typename A::Num> density;  ///< [rows] where messages are divided by it
   };
   struct Layer {
-    Buffer<T> in;             ///< features, block after block
-    Buffer<T> up, g_in;       ///< duals
+    Buffer<T> in;        ///< features, block after block
+    Buffer<T> up, g_in;  ///< duals
+    Buffer<T> product;   ///< weights of its product as plain numbers read them
+    const T* folded = nullptr;
     std::vector<Block> kept;  ///< of the first blocks (plain numbers: what the way back reads)
   };
   std::vector<Layer> layers;
@@ -72,6 +74,7 @@ class MacePass {
   std::size_t kept_blocks() const;
 
   void start();
+  void fold_products();
   void interact(int t);
   void turn_back();
   void interact_backward(int t);

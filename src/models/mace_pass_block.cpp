@@ -33,7 +33,8 @@ void MacePass<A>::give_out(int t, const Block& block) {
   const long n = block.rows.count();
   auto& passing = A::dual ? *block.arrays : arrays_.block;
   const Features<A> b = features(passing.b, layer.out, n), next = input_of(t + 1, block.rows);
-  product_forward<A>(*layer.basis, block.segment, c_.weights + layer.product, contracted(t, block), b);
+  product_forward<A>(*layer.basis, block.segment, c_.weights + layer.product, contracted(t, block), b,
+                     arrays_.layers[t].folded);
   for (int L = 0; L < b.layout.count; ++L) {
     const int pad = b.layout.block[L].pad;
     linear_forward<A>(c_.weights, layer.product_linear[L], n * (2 * L + 1), b.start(L), pad, 0, next.start(L), pad);
@@ -64,7 +65,7 @@ void MacePass<A>::block_backward(int t, const Block& block) {
   }
   const Features<A> g_a = features(arrays_.g_a, layer.message, n);
   product_backward<A>(*layer.basis, block.segment, c_.weights + layer.product, contracted(t, block), g_b, g_a,
-                      weight_gradient_ ? weight_gradient_ + layer.product : nullptr);
+                      weight_gradient_ ? weight_gradient_ + layer.product : nullptr, arrays_.layers[t].folded);
   Features<A> g_message = g_a;
   if (!layer.residual) {
     g_message = features(arrays_.g_message, layer.message, n);
