@@ -81,11 +81,11 @@ struct TabulatedRadial {
   struct Edge {
     typename TableView<T>::Place place;
     double* g_length;
-    Lane<T> g{T(0)};
+    typename TableView<T>::Place::Gradient g{};
     KOKKOS_FORCEINLINE_FUNCTION Lane<T> value(int at) const { return place.value(at); }
-    KOKKOS_FORCEINLINE_FUNCTION void add_gradient(int at, const Lane<T>& g_r) { g += g_r * place.slope(at); }
+    KOKKOS_FORCEINLINE_FUNCTION void add_gradient(int at, const Lane<T>& g_r) { place.add_gradient(g, at, g_r); }
     KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam& team) const {
-      const T total = team.sum(g);
+      const T total = team.sum(place.by_distance(g));
       team.once([&] { *g_length += static_cast<double>(total); });
     }
   };
@@ -237,15 +237,18 @@ struct ConvolveBackward {
     }
     team.for_blocks((lanes + tile - 1) / tile, [&](int b) {
       Vec r[tile], g_r[tile];
+      auto radial = of_edge;
       const int begin = b * tile, n = lanes - begin < tile ? lanes - begin : tile;
+      const int weight = path.weight + begin * lane_width<T>;
       for (int a = 0; a < n; ++a) {
-        r[a] = of_edge.value(path.weight + (begin + a) * lane_width<T>);
+        r[a] = radial.value(weight + a * lane_width<T>);
         g_r[a] = A::zero();
       }
       for (int m1 = 0; m1 < D1; ++m1) {
         component<D1, D3, diagonal>(path, i, e, m1, begin * lane_width<T>, n, r, g_r, g_matrix);
       }
-      for (int a = 0; a < n; ++a) of_edge.add_gradient(path.weight + (begin + a) * lane_width<T>, g_r[a]);
+      for (int a = 0; a < n; ++a) radial.add_gradient(weight + a * lane_width<T>, g_r[a]);
+      of_edge = radial;
     });
     if constexpr (!A::dual) spread<D1 * D3>(path, g_matrix, g_y);
   }
@@ -260,20 +263,27 @@ struct ConvolveBackward {
     T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
     const T* g = g_out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
     const typename A::Num* matrix = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
+    const int weight = path.weight;
+    auto radial = of_edge;  // copies, for what is stored could change the originals
+    typename A::Num row[D3];
     Lane<T> g_row[D3];
-    for (int k = 0; k < D3; ++k) g_row[k] = g_matrix[k];
+    for (int k = 0; k < D3; ++k) {
+      row[k] = matrix[k];
+      g_row[k] = g_matrix[k];
+    }
     team.for_blocks(lanes, [&](int b) {
       const int c = b * lane_width<T>;
-      const Vec x = A::load(h + c, pad), r = of_edge.value(path.weight + c), rx = r * x;
+      const Vec x = A::load(h + c, pad), r = radial.value(weight + c), rx = r * x;
       Vec w = A::zero();
       for (int k = 0; k < D3; ++k) {
         const Vec g3 = A::load(g + c + k * out_pad * A::rows, out_pad);
-        w += matrix[k] * g3;
+        w += row[k] * g3;
         if constexpr (!A::dual) g_row[k] += g3 * rx;
       }
-      of_edge.add_gradient(path.weight + c, Vec(w * x));
+      radial.add_gradient(weight + c, Vec(w * x));
       if (g_h) scatter<A>(g_h + c, pad, r * w);
     });
+    of_edge = radial;
     for (int k = 0; k < D3; ++k) g_matrix[k] = g_row[k];
   }
 

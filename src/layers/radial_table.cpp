@@ -28,10 +28,11 @@ struct TableBackward {
   KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int e) const {
     const auto place = table.place(r + 3L * e);
     const T* g = g_out + static_cast<long>(e) * table.weights;
-    Lane<T> sum(T(0));
-    team.for_blocks(table.weights / lane_width<T>,
-                    [&](int b) { sum += load_lane(g + b * lane_width<T>) * place.slope(b * lane_width<T>); });
-    const T total = team.sum(sum);
+    typename TableView<T>::Place::Gradient sum;
+    team.for_blocks(table.weights / lane_width<T>, [&](int b) {
+      place.add_gradient(sum, b * lane_width<T>, load_lane(g + b * lane_width<T>));
+    });
+    const T total = team.sum(place.by_distance(sum));
     team.once([&] { g_length[e] += static_cast<double>(total); });
   }
 };

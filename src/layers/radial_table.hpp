@@ -23,18 +23,32 @@ struct TableView {
   int knots = 0, weights = 0;
   double begin = 0, spacing = 1;
 
-  /// One place between two knots. A lane of weights there, and its derivative by the distance.
+  /// One place between two knots. A lane of weights there, and what adjoints of weights make of the distance. With the
+  /// step from one value to the next three factors are enough: those of the values add up to one.
   struct Place {
     const T* rows;
     int weights;
-    T value_factor[4], slope_factor[4];
+    T value_factor[3], slope_factor[3];  ///< of the step, the first and the second slope
 
-    KOKKOS_FORCEINLINE_FUNCTION Lane<T> value(int at) const { return combine(rows + 2 * at, value_factor); }
-    KOKKOS_FORCEINLINE_FUNCTION Lane<T> slope(int at) const { return combine(rows + 2 * at, slope_factor); }
-    KOKKOS_FORCEINLINE_FUNCTION Lane<T> combine(const T* p, const T* factors) const {
-      const T* next = p + 2 * weights;
-      return load_lane(p) * factors[0] + load_lane(p + lane_width<T>) * factors[1] + load_lane(next) * factors[2] +
-             load_lane(next + lane_width<T>) * factors[3];
+    KOKKOS_FORCEINLINE_FUNCTION Lane<T> value(int at) const {
+      const T *p = rows + 2 * at, *next = p + 2 * weights;
+      const Lane<T> first = load_lane(p);
+      return first + (load_lane(next) - first) * value_factor[0] + load_lane(p + lane_width<T>) * value_factor[1] +
+             load_lane(next + lane_width<T>) * value_factor[2];
+    }
+    /// Sums of adjoints times what the factors multiply.
+    struct Gradient {
+      Lane<T> step{T(0)}, first{T(0)}, second{T(0)};
+    };
+    KOKKOS_FORCEINLINE_FUNCTION void add_gradient(Gradient& sum, int at, const Lane<T>& g) const {
+      const T *p = rows + 2 * at, *next = p + 2 * weights;
+      sum.step += g * (load_lane(next) - load_lane(p));
+      sum.first += g * load_lane(p + lane_width<T>);
+      sum.second += g * load_lane(next + lane_width<T>);
+    }
+    /// Their part in the adjoint of the distance.
+    KOKKOS_FORCEINLINE_FUNCTION Lane<T> by_distance(const Gradient& sum) const {
+      return sum.step * slope_factor[0] + sum.first * slope_factor[1] + sum.second * slope_factor[2];
     }
   };
   /// For an edge vector shorter than the cutoff. Below the first knot the first interval goes on.
@@ -47,9 +61,10 @@ struct TableView {
     Place p;
     p.rows = rows + 2L * k * weights;
     p.weights = weights;
-    for (int n = 0; n < 4; ++n) {
-      p.value_factor[n] = static_cast<T>(factors.value[n]);
-      p.slope_factor[n] = static_cast<T>(factors.slope[n] / spacing);
+    constexpr int of[] = {2, 1, 3};
+    for (int n = 0; n < 3; ++n) {
+      p.value_factor[n] = static_cast<T>(factors.value[of[n]]);
+      p.slope_factor[n] = static_cast<T>(factors.slope[of[n]] / spacing);
     }
     return p;
   }
