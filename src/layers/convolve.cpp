@@ -227,14 +227,10 @@ struct ConvolveBackward {
   template <int D1, int D3, bool diagonal>
   KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
                                    typename Radial::Edge& of_edge, Lane<T>* g_y) const {
+    const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
+    if constexpr (D1 == 1) return scalar<D3>(team, path, i, e, lanes, of_edge, g_y);
     Lane<T> g_matrix[D1 * D3];
     for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
-    const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
-    if constexpr (D1 == 1) {
-      scalar<D3>(team, path, i, e, lanes, of_edge, g_matrix);
-      if constexpr (!A::dual) spread<D3>(path, g_matrix, g_y);
-      return;
-    }
     team.for_blocks((lanes + tile - 1) / tile, [&](int b) {
       Vec r[tile], g_r[tile];
       auto radial = of_edge;
@@ -253,10 +249,11 @@ struct ConvolveBackward {
     if constexpr (!A::dual) spread<D1 * D3>(path, g_matrix, g_y);
   }
 
-  /// A path from scalars: each lane has all of its matrix at once, so nothing of it is put aside.
+  /// A path from scalars: each lane has all of its matrix at once, so nothing of it is put aside. The matrix is a
+  /// multiple of the harmonics (their rotations are irreducible).
   template <int D3>
   KOKKOS_FORCEINLINE_FUNCTION void scalar(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
-                                          int lanes, typename Radial::Edge& of_edge, Lane<T>* g_matrix) const {
+                                          int lanes, typename Radial::Edge& of_edge, Lane<T>* g_y) const {
     const int pad = in.layout.block[path.in_block].pad, out_pad = g_out.layout.block[path.out_block].pad;
     const int j = batch.sender[e - batch.edge_begin];
     const T* h = in.at(path.in_block, j, 0);
@@ -269,7 +266,7 @@ struct ConvolveBackward {
     Lane<T> g_row[D3];
     for (int k = 0; k < D3; ++k) {
       row[k] = matrix[k];
-      g_row[k] = g_matrix[k];
+      g_row[k] = Lane<T>(T(0));
     }
     team.for_blocks(lanes, [&](int b) {
       const int c = b * lane_width<T>;
@@ -284,7 +281,10 @@ struct ConvolveBackward {
       if (g_h) scatter<A>(g_h + c, pad, r * w);
     });
     of_edge = radial;
-    for (int k = 0; k < D3; ++k) g_matrix[k] = g_row[k];
+    if constexpr (!A::dual) {
+      const T factor = value(begin(path.coupling));
+      for (int k = 0; k < D3; ++k) g_y[path.l2 * path.l2 + k] += factor * g_row[k];
+    }
   }
 
   /// One component of the sender feature, n lanes of channels from `channel` on.
