@@ -4,6 +4,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "core/error.hpp"
 #include "core/loops.hpp"
@@ -316,13 +317,25 @@ void slots_backward(const ProductBasis& p, const std::vector<int>& segment, cons
 // ---- both ---------------------------------------------------------------------------------------------------------
 
 template <class T>
-const T* fold_product(const ProductBasis& p, const std::vector<int>& segment, const T* weights, int pad,
+const T* fold_product(const ProductBasis& p, int all_species, const std::vector<int>& wanted, const T* weights, int pad,
                       Buffer<T>& folded) {
   if (p.on_grid) return nullptr;
-  T* coefficients = folded.reserve(p.polynomials.size(segment.size() - 1, pad));
-  p.polynomials.fold(segment, weights, p.weights, pad, coefficients);
+  T* coefficients = folded.reserve(p.polynomials.size(all_species, pad));
+  for (int s : wanted) {
+    p.polynomials.fold(weights + static_cast<std::size_t>(s) * p.weights * pad, pad,
+                       coefficients + p.polynomials.size(s, pad));
+  }
   return coefficients;
 }
+
+namespace {
+template <class T>
+const T* fold_all(const ProductBasis& p, std::size_t species, const T* weights, int pad, Buffer<T>& folded) {
+  std::vector<int> all(species);
+  std::iota(all.begin(), all.end(), 0);
+  return fold_product(p, static_cast<int>(species), all, weights, pad, folded);
+}
+}  // namespace
 
 template <class A>
 void product_forward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
@@ -333,7 +346,7 @@ void product_forward(const ProductBasis& p, const std::vector<int>& segment, con
     p.on_grid->forward(segment, weights, x, b);
   } else {
     Buffer<typename A::Real> own;
-    if (!folded) folded = fold_product(p, segment, weights, x.layout.block[0].pad, own);
+    if (!folded) folded = fold_all(p, segment.size() - 1, weights, x.layout.block[0].pad, own);
     p.polynomials.forward(segment, folded, x, b);
   }
 }
@@ -349,7 +362,7 @@ void product_backward(const ProductBasis& p, const std::vector<int>& segment, co
     p.on_grid->backward(segment, weights, x, g_b, g_x);
   } else {
     Buffer<typename A::Real> own;
-    if (!folded) folded = fold_product(p, segment, weights, x.layout.block[0].pad, own);
+    if (!folded) folded = fold_all(p, segment.size() - 1, weights, x.layout.block[0].pad, own);
     p.polynomials.backward(segment, folded, x, g_b, g_x);
   }
 }
@@ -364,7 +377,9 @@ ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
 ISOTROPE_INSTANTIATE(WithTangent<double>)
 #undef ISOTROPE_INSTANTIATE
-template const float* fold_product(const ProductBasis&, const std::vector<int>&, const float*, int, Buffer<float>&);
-template const double* fold_product(const ProductBasis&, const std::vector<int>&, const double*, int, Buffer<double>&);
+template const float* fold_product(const ProductBasis&, int, const std::vector<int>&, const float*, int,
+                                   Buffer<float>&);
+template const double* fold_product(const ProductBasis&, int, const std::vector<int>&, const double*, int,
+                                    Buffer<double>&);
 
 }  // namespace isotrope

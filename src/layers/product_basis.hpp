@@ -51,14 +51,15 @@ class ProductBasis {
   std::shared_ptr<const SpherePowers> on_grid;  ///< what these take instead, where it is there
 };
 
-/// What plain numbers read of the weights, of the species with rows in `segment` [species + 1]; null where nothing.
+/// What plain numbers read in place of the weights [species][weights][pad], made for the species that are asked for;
+/// `folded` keeps that of others. Null where these numbers are not read.
 template <class T>
-const T* fold_product(const ProductBasis& p, const std::vector<int>& segment, const T* weights, int pad,
+const T* fold_product(const ProductBasis& p, int all_species, const std::vector<int>& wanted, const T* weights, int pad,
                       Buffer<T>& folded);
 
 /// b [atoms][outputs] from x [atoms][components] with the weights of each species; rows are sorted by species,
 /// segment[s] <= row < segment[s+1]. `weights` points at [species][weights][pad]; `folded` is what fold_product made of
-/// them for these species or more, for plain numbers (null: made here). Block l of x and b has degree l.
+/// them, for plain numbers (null: made here). Block l of x and b has degree l.
 template <class A>
 void product_forward(const ProductBasis& p, const std::vector<int>& segment, const typename A::Real* weights,
                      const Features<A>& x, const Features<A>& b, const typename A::Real* folded = nullptr);

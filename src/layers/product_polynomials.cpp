@@ -94,8 +94,8 @@ template <class T>
 struct Fold {
   View<int> terms_of, weight;
   View<double> value;
-  const T* weights;  // of this species
-  T* coefficients;   // likewise
+  const T* weights;
+  T* coefficients;
   CoefficientLayout layout;
   int pad;
   KOKKOS_FUNCTION void operator()(int m, int lane) const {
@@ -233,14 +233,9 @@ void for_items(const char* label, int items, int lanes, const F& f) {
 }  // namespace
 
 template <class T>
-void ProductPolynomials::fold(const std::vector<int>& segment, const T* weights, int weights_of_species, int pad,
-                              T* coefficients) const {
-  for (std::size_t s = 0; s + 1 < segment.size(); ++s) {
-    if (segment[s] == segment[s + 1]) continue;
-    for_channels("isotrope::fold_product", monomials_, pad / lane_width<T>,
-                 Fold<T>{terms_of_, weight_, value_, weights + s * weights_of_species * pad,
-                         coefficients + size(s, pad), coefficient_layout<T>(monomials_, pad), pad});
-  }
+void ProductPolynomials::fold(const T* weights, int pad, T* coefficients) const {
+  for_channels("isotrope::fold_product", monomials_, pad / lane_width<T>,
+               Fold<T>{terms_of_, weight_, value_, weights, coefficients, coefficient_layout<T>(monomials_, pad), pad});
 }
 
 /// Calls f with the polynomials of each species, the atoms in groups and the lanes of channels.
@@ -274,7 +269,7 @@ void ProductPolynomials::backward(const std::vector<int>& segment, const T* coef
 }
 
 #define ISOTROPE_INSTANTIATE(T)                                                                               \
-  template void ProductPolynomials::fold<T>(const std::vector<int>&, const T*, int, int, T*) const;           \
+  template void ProductPolynomials::fold<T>(const T*, int, T*) const;                                         \
   template void ProductPolynomials::forward<T>(const std::vector<int>&, const T*, const Features<Plain<T>>&,  \
                                                const Features<Plain<T>>&) const;                              \
   template void ProductPolynomials::backward<T>(const std::vector<int>&, const T*, const Features<Plain<T>>&, \

@@ -35,9 +35,9 @@ class ProductPolynomials {
   ProductPolynomials(const std::vector<ProductTerm>& terms, int components);
 
   std::size_t size(std::size_t species, int pad) const { return species * monomials_ * pad; }
-  /// Coefficients of the species that have rows, from their weights [species][weights][pad].
+  /// Coefficients of a species, size(1, pad), from its weights [weights][pad].
   template <class T>
-  void fold(const std::vector<int>& segment, const T* weights, int weights_of_species, int pad, T* coefficients) const;
+  void fold(const T* weights, int pad, T* coefficients) const;
 
   /// As product_forward and product_backward of product_basis.hpp, with coefficients in place of the weights.
   template <class T>

@@ -29,9 +29,8 @@ struct TableBackward {
     const auto place = table.place(r + 3L * e);
     const T* g = g_out + static_cast<long>(e) * table.weights;
     typename TableView<T>::Place::Gradient sum;
-    team.for_blocks(table.weights / lane_width<T>, [&](int b) {
-      place.add_gradient(sum, b * lane_width<T>, load_lane(g + b * lane_width<T>));
-    });
+    team.for_blocks(table.weights / lane_width<T>,
+                    [&](int b) { place.add_gradient(sum, b * lane_width<T>, load_lane(g + b * lane_width<T>)); });
     const T total = team.sum(place.by_distance(sum));
     team.once([&] { g_length[e] += static_cast<double>(total); });
   }

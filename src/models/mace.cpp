@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "models/mace.hpp"
 
+#include <atomic>
+
 #include "core/error.hpp"
 #include "layers/feature_exchange.hpp"
 #include "layers/radial_tables.hpp"
@@ -47,6 +49,8 @@ class Mace final : public Potential {
   void set_parameters(std::span<const double> values) override {
     values_.assign(values.begin(), values.end());
     tables_.clear();
+    static std::atomic<long> sets = 0;
+    set_ = ++sets;
     plan_.plan.prepare<T>(values, weights_);
   }
 
@@ -94,7 +98,7 @@ class Mace final : public Potential {
     if (tables && !shape_.pair_energy && !shape_.density_normalised) edges.basis.count = 0;
     for (const MaceLayer& layer : plan_.layers) edges.layers.push_back({layer.convolution.get(), &layer.radial});
     if (tables) edges.tables = &tables_;
-    return {&shape_, &plan_, edges, scale_.data(), weights_.data(), &radial_.zbl()};
+    return {&shape_, &plan_, edges, scale_.data(), weights_.data(), &radial_.zbl(), set_};
   }
 
   MaceShape shape_;
@@ -106,6 +110,7 @@ class Mace final : public Potential {
   std::vector<std::unique_ptr<RadialTable<T>>> tables_;
   View<double> scale_;
   View<T> weights_;
+  long set_ = 0;  ///< of weights, in the whole program
   PotentialInfo info_;
 };
 

@@ -46,7 +46,7 @@ void MacePass<A>::start() {
                             weight_gradient_ ? weight_gradient_ + c_.plan->pair : nullptr);
   }
   if constexpr (!A::dual) {  // which reads no energies, and ZBL has no parameters
-    fold_products();
+    merge_weights();
     if (c_.shape->pair_energy) {
       pair_energy<T>(graph_, c_.shape->species, count, c_.weights + c_.plan->pair, arrays_.edges.radial.data(),
                      arrays_.energy.data());
@@ -55,15 +55,6 @@ void MacePass<A>::start() {
       c_.zbl->add_energy(graph_, arrays_.energy.data());
       c_.zbl->template backward<T>(graph_, arrays_.seed.data(), arrays_.edges.g_length.data());
     }
-  }
-}
-
-template <class A>
-void MacePass<A>::fold_products() {
-  for (int t = 0; t < c_.shape->layers; ++t) {
-    const MaceLayer& layer = c_.plan->layers[t];
-    arrays_.layers[t].folded = fold_product<T>(*layer.basis, graph_.segment, c_.weights + layer.product,
-                                               layer.message.block[0].pad, arrays_.layers[t].product);
   }
 }
 
@@ -168,6 +159,7 @@ Features<A> MacePass<A>::start_sender_adjoint(int t) {
 /// Messages of a block; only the skip connection's weights and the density read them on the way back.
 template <class A>
 Features<A> MacePass<A>::message(int t, const Block& block) {
+  if (skip_is_merged(t)) return contracted(t, block);
   const MaceLayer& layer = c_.plan->layers[t];
   const bool read_again = A::dual || layer.residual || c_.shape->density_normalised;
   return features(read_again ? block.arrays->message : arrays_.block.message, layer.message, block.rows.count());

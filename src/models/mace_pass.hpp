@@ -25,9 +25,9 @@ struct MaceArrays {
     Buffer<typename A::Num> density;  ///< [rows] where messages are divided by it
   };
   struct Layer {
-    Buffer<T> in;        ///< features, block after block
-    Buffer<T> up, g_in;  ///< duals
-    Buffer<T> product;   ///< weights of its product as plain numbers read them
+    Buffer<T> in;             ///< features, block after block
+    Buffer<T> up, g_in;       ///< duals
+    Buffer<T> product, skip;  ///< plain numbers: weights of the product, and of the skip connection after `linear`
     const T* folded = nullptr;
     std::vector<Block> kept;  ///< of the first blocks (plain numbers: what the way back reads)
   };
@@ -43,6 +43,8 @@ struct MaceArrays {
   /// Receivers of a block (plain numbers): on a host its arrays shall stay in cache (64 receivers of 128 channels take
   /// 0.5 to 1.3 MB each in single precision), a device wants work for all of its threads.
   int block_rows = serial_space ? 64 : 4096;
+  std::vector<char> merged;  ///< [species] whose weights `product` and `skip` of the layers have
+  long merged_of = -1;       ///< the set of weights that they come from
   long most_kept = 1 << 23;  ///< numbers of blocks that are kept: the first 4,096 atoms of 128 channels
 };
 
@@ -58,6 +60,7 @@ class MacePass {
     const double* scale;  ///< [species], on the device
     const T* weights;     ///< prepared
     const Zbl* zbl = nullptr;
+    long set = 0;  ///< of weights: another number, other weights
   };
   MacePass(const Constants& constants, DeviceGraph& graph, Halo& halo, MaceArrays<A>& arrays, T* weight_gradient);
 
@@ -71,10 +74,16 @@ class MacePass {
     bool kept;
   };
   Block block(int t, std::size_t k);
+  template <class F>
+  void for_species(const Block& block, int l, const F& f) const;
   std::size_t kept_blocks() const;
 
   void start();
-  void fold_products();
+  void merge_weights();
+  void merge_skip(int t, const std::vector<int>& species);
+  Matrix merged(int t, int l, int s) const;
+  /// Plain numbers take the linear layer after the convolution and a skip connection right behind it as one matrix.
+  bool skip_is_merged(int t) const { return !A::dual && !c_.plan->layers[t].residual; }
   void interact(int t);
   void turn_back();
   void interact_backward(int t);
@@ -83,6 +92,9 @@ class MacePass {
   void senders_backward(int t);
   void element_features_backward();
   void collect(int t, const Block& block);
+  void linear_of_message(int t, const Block& block, const Features<A>& mid, const Features<A>& to);
+  void linear_of_message_backward(int t, const Block& block, const Features<A>& mid, const Features<A>& g_message,
+                                  const Features<A>& g_mid);
   void give_out(int t, const Block& block);
   void block_backward(int t, const Block& block);
   void paths_backward(int t, const Block& block, const Features<A>& g_message);

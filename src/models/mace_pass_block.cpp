@@ -14,16 +14,31 @@ void MacePass<A>::collect(int t, const Block& block) {
   auto& passing = A::dual ? *block.arrays : arrays_.block;
   const Features<A> mid = features(passing.mid, layer.convolution->out, n), to = message(t, block);
   edges_.convolve(t, block.rows, shown(t), mid);
-  for (int l = 0; l < to.layout.count; ++l) {
-    linear_forward<A>(c_.weights, layer.linear[l], n * (2 * l + 1), mid.start(l), mid.layout.block[l].pad, 0,
-                      to.start(l), to.layout.block[l].pad);
-  }
+  linear_of_message(t, block, mid, to);
   if (c_.shape->density_normalised) {
     auto* density = block.arrays->density.reserve(n);
     neighbour_density<A>(graph_, block.rows, density_input(t), density);
     divide_by_density<A>(density, to);
   }
-  if (!layer.residual) skip_forward(t, block, to, 0, contracted(t, block));
+  if (!layer.residual && !skip_is_merged(t)) skip_forward(t, block, to, 0, contracted(t, block));
+}
+
+/// The linear layer after the convolution, with the skip connection where it is merged.
+template <class A>
+void MacePass<A>::linear_of_message(int t, const Block& block, const Features<A>& mid, const Features<A>& to) {
+  const MaceLayer& layer = c_.plan->layers[t];
+  for (int l = 0; l < to.layout.count; ++l) {
+    const int pad = to.layout.block[l].pad, mid_pad = mid.layout.block[l].pad;
+    if (skip_is_merged(t)) {
+      for_species(block, l, [&](int s, int begin, long count) {
+        linear_forward<A>(arrays_.layers[t].skip.data(), merged(t, l, s), count, mid.at(l, begin, 0), mid_pad, 0,
+                          to.at(l, begin, 0), pad);
+      });
+    } else {
+      const long count = static_cast<long>(block.rows.count()) * (2 * l + 1);
+      linear_forward<A>(c_.weights, layer.linear[l], count, mid.start(l), mid_pad, 0, to.start(l), pad);
+    }
+  }
 }
 
 /// The product, and what follows from it: features for the next layer and energies.
@@ -67,7 +82,7 @@ void MacePass<A>::block_backward(int t, const Block& block) {
   product_backward<A>(*layer.basis, block.segment, c_.weights + layer.product, contracted(t, block), g_b, g_a,
                       weight_gradient_ ? weight_gradient_ + layer.product : nullptr, arrays_.layers[t].folded);
   Features<A> g_message = g_a;
-  if (!layer.residual) {
+  if (!layer.residual && !skip_is_merged(t)) {
     g_message = features(arrays_.g_message, layer.message, n);
     skip_backward(t, block, message(t, block), g_a, g_message);
   }
@@ -89,15 +104,41 @@ void MacePass<A>::paths_backward(int t, const Block& block, const Features<A>& g
   auto& passing = A::dual ? *block.arrays : arrays_.block;
   const Features<A> mid = features(passing.mid, layer.convolution->out, n);
   const Features<A> g_mid = features(arrays_.g_mid, layer.convolution->out, n);
-  for (int l = 0; l < g_message.layout.count; ++l) {
-    const int pad = g_message.layout.block[l].pad, mid_pad = mid.layout.block[l].pad;
-    const long count = n * (2 * l + 1);
-    linear_weight_gradient<A>(layer.linear[l], count, mid.start(l), mid_pad, g_message.start(l), pad, weight_gradient_);
-    linear_backward<A>(c_.weights, layer.linear[l], count, g_message.start(l), pad, 0, g_mid.start(l), mid_pad);
-  }
+  linear_of_message_backward(t, block, mid, g_message, g_mid);
   Features<A> g_up;
   if (sender_adjoint_wanted(t)) g_up = features(arrays_.g_up, layer.in, graph_.senders);
   edges_.convolve_backward(t, block.rows, shown(t), g_mid, g_up, weight_gradient_);
+}
+
+/// Writes g_mid.
+template <class A>
+void MacePass<A>::linear_of_message_backward(int t, const Block& block, const Features<A>& mid,
+                                             const Features<A>& g_message, const Features<A>& g_mid) {
+  const MaceLayer& layer = c_.plan->layers[t];
+  for (int l = 0; l < g_message.layout.count; ++l) {
+    const int pad = g_message.layout.block[l].pad, mid_pad = mid.layout.block[l].pad;
+    if (skip_is_merged(t)) {
+      for_species(block, l, [&](int s, int begin, long count) {
+        linear_backward<A>(arrays_.layers[t].skip.data(), merged(t, l, s), count, g_message.at(l, begin, 0), pad, 0,
+                           g_mid.at(l, begin, 0), mid_pad);
+      });
+    } else {
+      const long count = static_cast<long>(block.rows.count()) * (2 * l + 1);
+      linear_weight_gradient<A>(layer.linear[l], count, mid.start(l), mid_pad, g_message.start(l), pad,
+                                weight_gradient_);
+      linear_backward<A>(c_.weights, layer.linear[l], count, g_message.start(l), pad, 0, g_mid.start(l), mid_pad);
+    }
+  }
+}
+
+/// Calls f(species, first row, rows of degree l) for the species that a block has.
+template <class A>
+template <class F>
+void MacePass<A>::for_species(const Block& block, int l, const F& f) const {
+  for (int s = 0; s < c_.shape->species; ++s) {
+    const int begin = block.segment[s], count = block.segment[s + 1] - begin;
+    if (count > 0) f(s, begin, static_cast<long>(count) * (2 * l + 1));
+  }
 }
 
 template <class A>
@@ -112,10 +153,9 @@ void MacePass<A>::skip_forward(int t, const Block& block, const Features<A>& x, 
   const MaceLayer& layer = c_.plan->layers[t];
   for (std::size_t l = 0; l < layer.skip.size(); ++l) {
     const int pad = x.layout.block[l].pad;
-    for (int s = 0; s < c_.shape->species; ++s) {
-      const int begin = block.segment[s], n = (block.segment[s + 1] - begin) * (2 * static_cast<int>(l) + 1);
+    for_species(block, static_cast<int>(l), [&](int s, int begin, long n) {
       linear_forward<A>(c_.weights, layer.skip[l][s], n, x.at(l, begin, 0), pad, beta, y.at(l, begin, 0), pad);
-    }
+    });
   }
 }
 
@@ -126,12 +166,11 @@ void MacePass<A>::skip_backward(int t, const Block& block, const Features<A>& x,
   const MaceLayer& layer = c_.plan->layers[t];
   for (std::size_t l = 0; l < layer.skip.size(); ++l) {
     const int pad = x.layout.block[l].pad;
-    for (int s = 0; s < c_.shape->species; ++s) {
-      const int begin = block.segment[s], n = (block.segment[s + 1] - begin) * (2 * static_cast<int>(l) + 1);
+    for_species(block, static_cast<int>(l), [&](int s, int begin, long n) {
       linear_weight_gradient<A>(layer.skip[l][s], n, x.at(l, begin, 0), pad, g_y.at(l, begin, 0), pad,
                                 weight_gradient_);
       linear_backward<A>(c_.weights, layer.skip[l][s], n, g_y.at(l, begin, 0), pad, 0, g_x.at(l, begin, 0), pad);
-    }
+    });
   }
 }
 
