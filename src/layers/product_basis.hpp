@@ -23,7 +23,7 @@ struct CouplingTable {
 /// evaluate.
 class ProductBasis {
  public:
-  static constexpr int max_components = 16;
+  static constexpr int max_components = ProductPolynomials::most_components;
   static constexpr int max_weights = 96;
 
   struct Mixing {  ///< of the paths of one (L, nu)

@@ -10,7 +10,7 @@
 namespace isotrope {
 namespace {
 
-constexpr int most_components = 16;
+constexpr int most_components = ProductPolynomials::most_components;
 using Factors = std::array<int, 3>;
 
 /// The pairs of factors that a monomial has.
@@ -215,20 +215,18 @@ struct PolynomialsBackward {
   }
 };
 
-/// On a host lane after lane, so that coefficients of a lane stay in the first cache.
+/// On a host the outer loop is over lanes, so that coefficients of a lane stay in the first cache.
 template <class F>
 struct LanesFirst {
   F f;
-  KOKKOS_INLINE_FUNCTION void operator()(int lane, int item) const { f(item, lane); }
-};
-template <class F>
-void for_items(const char* label, int items, int lanes, const F& f) {
-  if constexpr (device_build) {
-    for_channels(label, items, lanes, f);
-  } else {
-    for_channels(label, lanes, items, LanesFirst<F>{f});
+  KOKKOS_INLINE_FUNCTION void operator()(int outer, int inner) const {
+    if constexpr (device_build) {
+      f(outer, inner);
+    } else {
+      f(inner, outer);
+    }
   }
-}
+};
 
 }  // namespace
 
@@ -238,7 +236,7 @@ void ProductPolynomials::fold(const T* weights, int pad, T* coefficients) const 
                Fold<T>{terms_of_, weight_, value_, weights, coefficients, coefficient_layout<T>(monomials_, pad), pad});
 }
 
-/// Calls f with the polynomials of each species, the atoms in groups and the lanes of channels.
+/// Calls f with the polynomials of each species and the lengths of the loops over groups of atoms and lanes.
 template <class T, class F>
 void ProductPolynomials::for_species(const std::vector<int>& segment, const T* coefficients,
                                      const Features<Plain<T>>& x, const F& f) const {
@@ -248,23 +246,26 @@ void ProductPolynomials::for_species(const std::vector<int>& segment, const T* c
     const int atoms = segment[s + 1] - segment[s];
     const Polynomials<T> p{tables_, coefficients + size(s, pad), coefficient_layout<T>(monomials_, pad), segment[s],
                            segment[s + 1]};
-    f(p, (atoms + together - 1) / together, pad / lane_width<T>);
+    const int items = (atoms + together - 1) / together, lanes = pad / lane_width<T>;
+    f(p, device_build ? items : lanes, device_build ? lanes : items);
   }
 }
 
 template <class T>
 void ProductPolynomials::forward(const std::vector<int>& segment, const T* coefficients, const Features<Plain<T>>& x,
                                  const Features<Plain<T>>& b) const {
-  for_species<T>(segment, coefficients, x, [&](const Polynomials<T>& p, int items, int lanes) {
-    for_items("isotrope::product", items, lanes, PolynomialsForward<T>{p, x, b});
+  for_species<T>(segment, coefficients, x, [&](const Polynomials<T>& p, int outer, int inner) {
+    using Kernel = PolynomialsForward<T>;
+    for_channels("isotrope::product", outer, inner, LanesFirst<Kernel>{Kernel{p, x, b}});
   });
 }
 
 template <class T>
 void ProductPolynomials::backward(const std::vector<int>& segment, const T* coefficients, const Features<Plain<T>>& x,
                                   const Features<Plain<T>>& g_b, const Features<Plain<T>>& g_x) const {
-  for_species<T>(segment, coefficients, x, [&](const Polynomials<T>& p, int items, int lanes) {
-    for_items("isotrope::product_backward", items, lanes, PolynomialsBackward<T>{p, x, g_b, g_x});
+  for_species<T>(segment, coefficients, x, [&](const Polynomials<T>& p, int outer, int inner) {
+    using Kernel = PolynomialsBackward<T>;
+    for_channels("isotrope::product_backward", outer, inner, LanesFirst<Kernel>{Kernel{p, x, g_b, g_x}});
   });
 }
 

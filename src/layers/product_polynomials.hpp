@@ -30,8 +30,10 @@ struct PolynomialTables {
 /// read of it.
 class ProductPolynomials {
  public:
+  static constexpr int most_components = 16;
+
   ProductPolynomials() = default;
-  /// Terms sorted by output, each output with one at least; x has `components`, up to 16.
+  /// Terms sorted by output, each output with one at least; x has `components`.
   ProductPolynomials(const std::vector<ProductTerm>& terms, int components);
 
   std::size_t size(std::size_t species, int pad) const { return species * monomials_ * pad; }
