@@ -263,6 +263,29 @@ TEST(MacePass, BlocksOfReceiversGiveTheSameNumbers) {
   expect_blocks_not_to_show(create_model(config, statistics(), 5), true);
 }
 
+/// Weights are merged once for the species that a workspace met; new species and new parameters must not be missed.
+TEST(MacePass, MergedWeightsFollowSpeciesAndParameters) {
+  const auto potential = make_potential(create_model(small_config(), statistics(), 3), Precision::double_precision);
+  const auto used = potential->make_workspace();
+  const auto energies = [&](const std::vector<int>& numbers, Workspace& workspace) {
+    Structure atoms;
+    atoms.numbers = numbers;
+    for (std::size_t k = 0; k < numbers.size(); ++k) atoms.positions.push_back({1.1 * k, 0.3 * k * k, 0.2});
+    NoHalo halo;
+    Result result;
+    potential->evaluate(make_graph(atoms, SpeciesMap({1, 8}), 4.0), halo, workspace, result);
+    return result.atom_energy;
+  };
+  for (const int seed : {3, 4}) {
+    potential->set_parameters(create_model(small_config(), statistics(), seed).parameters.values());
+    for (const std::vector<int>& numbers : {std::vector{1, 1}, {8, 8, 1}, {1, 8}}) {
+      const std::vector<double> fresh = energies(numbers, *potential->make_workspace());
+      EXPECT_EQ(energies(numbers, *used), fresh);
+      EXPECT_GT(std::abs(fresh[0]), 1e-6);
+    }
+  }
+}
+
 /// With tables nothing of the size of all edges is kept but dE/dr.
 TEST(MacePass, TablesStandForTheRadialNetworks) {
   nlohmann::json config = small_config();
