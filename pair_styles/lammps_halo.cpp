@@ -38,9 +38,7 @@ void LammpsHalo::set_atoms(int owned, int total) {
 void LammpsHalo::exchange_owners(int owned) {
   const int total = static_cast<int>(owner_.size());
   OwnerExchange homes(comm_->me, owned, total);
-  current_ = &homes;
-  comm_->forward_comm(pair_, homes.width());
-  current_ = nullptr;
+  send_to_ghosts(homes);
   const double mine = comm_->me * OwnerExchange::indices;
   for (int i = owned; i < total; ++i) {
     const double index = homes.home[i] - mine;
@@ -53,7 +51,10 @@ bool LammpsHalo::alone() const {
 }
 
 void LammpsHalo::forward(Exchange& values) {
-  if (alone()) return;
+  if (!alone()) send_to_ghosts(values);
+}
+
+void LammpsHalo::send_to_ghosts(Exchange& values) {
   current_ = &values;
   comm_->forward_comm(pair_, values.width());
   current_ = nullptr;

@@ -33,6 +33,7 @@ class LammpsHalo final : public Halo {
 
  private:
   void exchange_owners(int owned);
+  void send_to_ghosts(Exchange& values);
   /// The same places with owners in place of their images.
   std::span<const int> owners_of(int n, const int* atoms);
   /// f(ghosts, offset) for each run of ghosts in [first, first + n) with copies of their own, `offset` from `first`.

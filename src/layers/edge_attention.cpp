@@ -19,8 +19,8 @@ struct EdgeMessages {
     const int c = b * lane_width<T>;
     const long edge = e.edge_begin + k;
     Vec x[D], y[D];
-    const int next = e.sender[e.edge_begin + e.next(k)];
     if (line_begins<T>(c)) {
+      const int next = e.sender[e.edge_begin + e.next(k)];
       for (int i = 0; i < D; ++i) fetch_ahead(component(source, next, i, pad) + c);
       fetch_ahead(e.radial_of(e.next(k), pad) + c);
     }

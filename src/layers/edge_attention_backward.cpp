@@ -38,6 +38,21 @@ struct NoCouplingSums {
   KOKKOS_INLINE_FUNCTION void add(int, int, int, const Vec&, const Vec*) const {}
 };
 
+/// Calls f with sums for the columns [k_begin, k_end) of an edge's g_G, which are then added to those of all edges.
+template <class A, int D, class Team, class F>
+KOKKOS_FORCEINLINE_FUNCTION void with_coupling_sums(const Team& team, [[maybe_unused]] typename A::Real* of_edges,
+                                                    [[maybe_unused]] long edge, [[maybe_unused]] int k_begin,
+                                                    [[maybe_unused]] int k_end, const F& f) {
+  if constexpr (!A::dual) {
+    if (of_edges) {
+      CouplingSums<typename A::Real, D> couplings;
+      f(couplings);
+      return couplings.add_to(team, of_edges + edge * D * D, k_begin, k_end);
+    }
+  }
+  f(NoCouplingSums{});
+}
+
 /// Adjoints of values, gates and radial weights, and sums over channels for those of attention weights and couplings.
 template <class A, int D, int M, int begin, int end>
 struct AttendBackward {
@@ -61,15 +76,8 @@ struct AttendBackward {
     const int t = e.row_begin + item;
     for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
       const Rows rows = rows_of(t, k);
-      if constexpr (!A::dual) {
-        if (adjoint.couplings) {
-          CouplingSums<T, D> couplings;
-          one_edge(team, rows, k, couplings);
-          couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, begin, end);
-          continue;
-        }
-      }
-      one_edge(team, rows, k, NoCouplingSums{});
+      with_coupling_sums<A, D>(team, adjoint.couplings, e.edge_begin + k, begin, end,
+                               [&](auto&& couplings) { one_edge(team, rows, k, couplings); });
     }
   }
 
@@ -258,15 +266,9 @@ struct EdgeMessagesBackward {
     const int t = e.row_begin + item;
     for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
       const Rows rows = rows_of(t, k);
-      if constexpr (!A::dual) {
-        if (adjoint.couplings) {
-          CouplingSums<T, D> couplings;
-          team.for_blocks(pad / lane_width<T>, [&](int b) { one_lane(rows, pad, b * lane_width<T>, couplings); });
-          couplings.add_to(team, adjoint.couplings + (e.edge_begin + k) * D * D, 0, D);
-          continue;
-        }
-      }
-      team.for_blocks(pad / lane_width<T>, [&](int b) { one_lane(rows, pad, b * lane_width<T>, NoCouplingSums{}); });
+      with_coupling_sums<A, D>(team, adjoint.couplings, e.edge_begin + k, 0, D, [&](auto&& couplings) {
+        team.for_blocks(pad / lane_width<T>, [&](int b) { one_lane(rows, pad, b * lane_width<T>, couplings); });
+      });
     }
   }
 
