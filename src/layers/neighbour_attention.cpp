@@ -3,6 +3,7 @@
 
 #include "layers/channels.hpp"
 #include "layers/in_duals.hpp"
+#include "layers/pair_lanes.hpp"
 
 namespace isotrope {
 namespace {
@@ -45,26 +46,26 @@ struct EnvelopeBackward {
 };
 
 /// The two halves of a head's channels: pairs that the rotary embedding turns.
-template <class A>
+template <class P>
 struct Pair {
-  typename A::Vec a, b;
+  typename P::Vec a, b;
 };
-template <class A>
-KOKKOS_INLINE_FUNCTION Pair<A> load_pair(const typename A::Real* row, int half, int j, int width) {
-  return {A::load(row + j, width), A::load(row + half + j, width)};
+template <class P>
+KOKKOS_INLINE_FUNCTION Pair<P> load_pair(const typename P::Real* row, int half, int j, int width) {
+  return {P::load(row + j, width), P::load(row + half + j, width)};
 }
 /// The pair turned by the phase, or back.
-template <class A>
-KOKKOS_INLINE_FUNCTION Pair<A> turned(const Pair<A>& x, const typename A::Vec& cosine, const typename A::Vec& sine) {
+template <class P>
+KOKKOS_INLINE_FUNCTION Pair<P> turned(const Pair<P>& x, const typename P::Vec& cosine, const typename P::Vec& sine) {
   return {x.a * cosine - x.b * sine, x.a * sine + x.b * cosine};
 }
-template <class A>
-KOKKOS_INLINE_FUNCTION Pair<A> turned_back(const Pair<A>& x, const typename A::Vec& cosine,
-                                           const typename A::Vec& sine) {
+template <class P>
+KOKKOS_INLINE_FUNCTION Pair<P> turned_back(const Pair<P>& x, const typename P::Vec& cosine,
+                                           const typename P::Vec& sine) {
   return {x.a * cosine + x.b * sine, x.b * cosine - x.a * sine};
 }
-template <class A>
-KOKKOS_INLINE_FUNCTION typename A::Vec product(const Pair<A>& x, const Pair<A>& y) {
+template <class P>
+KOKKOS_INLINE_FUNCTION typename P::Vec product(const Pair<P>& x, const Pair<P>& y) {
   return x.a * y.a + x.b * y.b;
 }
 
@@ -73,6 +74,7 @@ struct Forward {
   using T = typename A::Real;
   using N = typename A::Num;
   using Vec = typename A::Vec;
+  using P = Pairs<A>;
   HeadShape shape;
   NeighbourEdges<A> edge;
   const T *q, *kv;
@@ -94,10 +96,10 @@ struct Forward {
     for (long e = edge.first[i]; e < edge.first[i + 1]; ++e) {
       const T* key = kv + static_cast<long>(edge.key[e]) * 2 * width * A::rows + h * shape.size;
       const T *c = edge.cosine + e * half * A::rows, *s = edge.sine + e * half * A::rows;
-      Vec logit = A::zero();
-      for (int j = 0; j < half; j += lane_width<T>) {
-        const Pair<A> k = turned<A>(load_pair<A>(key, half, j, 2 * width), A::load(c + j, half), A::load(s + j, half));
-        logit += product<A>(load_pair<A>(query, half, j, width), k);
+      typename P::Vec logit = P::zero();
+      for (int j = 0; j < half; j += pair_width<T>) {
+        const Pair<P> k = turned<P>(load_pair<P>(key, half, j, 2 * width), P::load(c + j, half), P::load(s + j, half));
+        logit += product<P>(load_pair<P>(query, half, j, width), k);
       }
       const N bounded = tanh(N(horizontal_sum(logit) * by_bound));
       const N weight = edge.envelope[e] * exp(N(bounded * bound));
@@ -129,6 +131,7 @@ struct Backward {
   using T = typename A::Real;
   using N = typename A::Num;
   using Vec = typename A::Vec;
+  using P = Pairs<A>;
   HeadShape shape;
   NeighbourEdges<A> edge;
   const T *q, *kv, *g_o;
@@ -180,29 +183,29 @@ struct Backward {
     const long at_key = static_cast<long>(edge.key[e]) * 2 * width * A::rows + h * shape.size;
     const T *query = q + i * width * A::rows + h * shape.size, *key = kv + at_key;
     T *g_query = g_q + i * width * A::rows + h * shape.size, *g_key = g_kv + at_key;
-    const Vec factor = spread<A>(g_logit);
-    for (int j = 0; j < half; j += lane_width<T>) {
-      const Vec c = A::load(edge.cosine + e * half * A::rows + j, half),
-                s = A::load(edge.sine + e * half * A::rows + j, half);
-      const Pair<A> x = load_pair<A>(query, half, j, width), k = turned<A>(load_pair<A>(key, half, j, 2 * width), c, s),
-                    back = turned_back<A>(x, c, s);
-      add_to<A>(g_query + j, width, factor * k.a);
-      add_to<A>(g_query + half + j, width, factor * k.b);
-      scatter<A>(g_key + j, 2 * width, factor * back.a);
-      scatter<A>(g_key + half + j, 2 * width, factor * back.b);
+    const typename P::Vec factor = P::spread(g_logit);
+    for (int j = 0; j < half; j += pair_width<T>) {
+      const typename P::Vec c = P::load(edge.cosine + e * half * A::rows + j, half),
+                            s = P::load(edge.sine + e * half * A::rows + j, half);
+      const Pair<P> x = load_pair<P>(query, half, j, width), k = turned<P>(load_pair<P>(key, half, j, 2 * width), c, s),
+                    back = turned_back<P>(x, c, s);
+      add_to<P>(g_query + j, width, factor * k.a);
+      add_to<P>(g_query + half + j, width, factor * k.b);
+      P::scatter(g_key + j, 2 * width, factor * back.a);
+      P::scatter(g_key + half + j, 2 * width, factor * back.b);
       if constexpr (!A::dual) {
-        if (g.phase) add_phase(e, half, j, Vec(factor * (x.b * k.a - x.a * k.b)));
+        if (g.phase) add_phase(e, half, j, factor * (x.b * k.a - x.a * k.b));
       }
     }
   }
   /// A pair (a, b) moves by (-b, a) with its phase. Heads of a token run on one thread.
-  KOKKOS_INLINE_FUNCTION void add_phase(long e, int half, int j, const Vec& slope) const {
+  KOKKOS_INLINE_FUNCTION void add_phase(long e, int half, int j, const typename P::Vec& slope) const {
     double* phase = g.phase + e * half + j;
     if constexpr (device_build) {
       phase[0] += static_cast<double>(horizontal_sum(slope));
     } else {
       if constexpr (!A::dual) {
-        for (int k = 0; k < lane_width<T>; ++k) phase[k] += static_cast<double>(slope[k]);
+        for (int k = 0; k < pair_width<T>; ++k) phase[k] += static_cast<double>(slope[k]);
       }
     }
   }

@@ -14,7 +14,8 @@
 /// needs no shift. Every token has an edge with u = 1, so that no sum is 0.
 namespace isotrope {
 
-/// Half a head is a whole number of lanes. Arrays of edges stand in the order of `first`.
+/// Half a head is a whole number of lanes of pairs (layers/pair_lanes.hpp). Arrays of edges stand in the order of
+/// `first`.
 template <class A>
 struct NeighbourEdges {
   using T = typename A::Real;

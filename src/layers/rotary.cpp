@@ -4,6 +4,7 @@
 #include "core/lane_trig.hpp"
 #include "layers/channels.hpp"
 #include "layers/in_duals.hpp"
+#include "layers/pair_lanes.hpp"
 
 namespace isotrope {
 namespace {
@@ -16,15 +17,15 @@ struct Phases {
   T *cosine, *sine;
   KOKKOS_FUNCTION void operator()(long i) const {
     T *c = cosine + i * half * A::rows, *s = sine + i * half * A::rows;
-    // Half a head is whole lanes of T, and so of doubles.
-    constexpr int w = lane_width<double>;
+    // Half a head is whole lanes of pairs of T, and so of doubles.
+    constexpr int w = pair_width<double>;
     for (int j = 0; j < half; j += w) {
       double phase[w];
       for (int k = 0; k < w; ++k) phase[k] = of_axis(j + k, x + 3 * i);
-      const auto of_lane = sine_cosine(load_lane(phase));
+      const auto of_lane = sine_cosine(load_pairs<double>(phase));
       double sin[w], cos[w];
-      store_lane(sin, of_lane.sine);
-      store_lane(cos, of_lane.cosine);
+      store_pairs<double>(sin, of_lane.sine);
+      store_pairs<double>(cos, of_lane.cosine);
       for (int k = 0; k < w; ++k) {
         c[j + k] = static_cast<T>(cos[k]);
         s[j + k] = static_cast<T>(sin[k]);
@@ -50,13 +51,13 @@ struct Rotate {
   T* data;
   KOKKOS_FUNCTION void operator()(long i) const {
     const T *c = cosine + i * half * A::rows, *s = sine + i * half * A::rows;
-    for (int j = 0; j < half; j += lane_width<T>) {
-      const typename A::Vec cos = A::load(c + j, half), sin = A::load(s + j, half);
+    for (int j = 0; j < half; j += pair_width<T>) {
+      const typename Pairs<A>::Vec cos = Pairs<A>::load(c + j, half), sin = Pairs<A>::load(s + j, half);
       for (int h = 0; h < heads; ++h) {
         T *first = data + i * width * A::rows + 2 * h * half + j, *second = first + half;
-        const typename A::Vec a = A::load(first, width), b = A::load(second, width);
-        A::store(first, width, a * cos - b * sin);
-        A::store(second, width, a * sin + b * cos);
+        const typename Pairs<A>::Vec a = Pairs<A>::load(first, width), b = Pairs<A>::load(second, width);
+        Pairs<A>::store(first, width, a * cos - b * sin);
+        Pairs<A>::store(second, width, a * sin + b * cos);
       }
     }
   }
@@ -70,20 +71,20 @@ struct RotateBackward {
   T *g, *g_phase;
   KOKKOS_FUNCTION void operator()(long i) const {
     const T *c = cosine + i * half * A::rows, *s = sine + i * half * A::rows;
-    for (int j = 0; j < half; j += lane_width<T>) {
-      const typename A::Vec cos = A::load(c + j, half), sin = A::load(s + j, half);
-      Lane<T> turned(T(0));
+    for (int j = 0; j < half; j += pair_width<T>) {
+      const typename Pairs<A>::Vec cos = Pairs<A>::load(c + j, half), sin = Pairs<A>::load(s + j, half);
+      PairLane<T> turned(T(0));
       for (int h = 0; h < heads; ++h) {
         const long first = i * width * A::rows + 2 * h * half + j, second = first + half;
-        const typename A::Vec a = A::load(g + first, width), b = A::load(g + second, width);
+        const typename Pairs<A>::Vec a = Pairs<A>::load(g + first, width), b = Pairs<A>::load(g + second, width);
         // A pair (a, b) that came out moves by (-b, a) with its phase.
         if constexpr (!A::dual) {
-          if (g_phase) turned += load_lane(data + first) * b - load_lane(data + second) * a;
+          if (g_phase) turned += load_pairs<T>(data + first) * b - load_pairs<T>(data + second) * a;
         }
-        A::store(g + first, width, a * cos + b * sin);
-        A::store(g + second, width, b * cos - a * sin);
+        Pairs<A>::store(g + first, width, a * cos + b * sin);
+        Pairs<A>::store(g + second, width, b * cos - a * sin);
       }
-      if (g_phase) store_lane(g_phase + i * half + j, Lane<T>(load_lane(g_phase + i * half + j) + turned));
+      if (g_phase) store_pairs<T>(g_phase + i * half + j, PairLane<T>(load_pairs<T>(g_phase + i * half + j) + turned));
     }
   }
 };
@@ -109,14 +110,15 @@ struct RotateTangents {
   const T *cosine, *sine, *turns;
   T* data;
   KOKKOS_FUNCTION void operator()(long i) const {
-    for (int j = 0; j < half; j += lane_width<T>) {
-      const Lane<T> cos = load_lane(cosine + 2 * i * half + j), sin = way * load_lane(sine + 2 * i * half + j),
-                    turn = way * load_lane(turns + i * half + j);
+    for (int j = 0; j < half; j += pair_width<T>) {
+      const PairLane<T> cos = load_pairs<T>(cosine + 2 * i * half + j),
+                        sin = way * load_pairs<T>(sine + 2 * i * half + j),
+                        turn = way * load_pairs<T>(turns + i * half + j);
       for (int h = 0; h < heads; ++h) {
         T *first = data + 2 * i * width + 2 * h * half + j, *second = first + half;
-        const Lane<T> a = load_lane(first + width), b = load_lane(second + width);
-        store_lane(first + width, Lane<T>(a * cos - b * sin - turn * load_lane(second)));
-        store_lane(second + width, Lane<T>(a * sin + b * cos + turn * load_lane(first)));
+        const PairLane<T> a = load_pairs<T>(first + width), b = load_pairs<T>(second + width);
+        store_pairs<T>(first + width, PairLane<T>(a * cos - b * sin - turn * load_pairs<T>(second)));
+        store_pairs<T>(second + width, PairLane<T>(a * sin + b * cos + turn * load_pairs<T>(first)));
       }
     }
   }

@@ -4,8 +4,8 @@
 
 /// Rotary embedding of positions (Su et al. 2021) in three dimensions: channels j and j + D/2 of a head are a pair that
 /// is turned by the phase omega_f x_a. Pairs are three groups, for x, y and z, of one pair a frequency; pairs beyond
-/// them are padding. Half a head is a whole number of lanes. Products q . k then depend on differences of positions
-/// alone. Phases are in double.
+/// them are padding. Half a head is a whole number of lanes of pairs (layers/pair_lanes.hpp). Products q . k then
+/// depend on differences of positions alone. Phases are in double.
 namespace isotrope {
 
 /// cosine, sine [token][row][D/2] of the phases of x [token][3] (Å), with tangent dx where A has one; omega

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "layers/pair_lanes.hpp"
+
 namespace isotrope {
 namespace {
 
@@ -96,7 +98,7 @@ TransipWeights plan_weights(const TransipShape& shape, const Parameters& paramet
   TransipWeights w;
   w.pad = padded<T>(shape.width);
   w.hidden_pad = padded<T>(shape.hidden);
-  w.heads = {shape.heads.heads, 2 * padded<T>(shape.heads.size / 2)};
+  w.heads = {shape.heads.heads, 2 * padded_pairs<T>(shape.heads.size / 2)};
   Planner<T> planner(shape, parameters, w);
   planner.embedding();
   for (int t = 0; t < shape.layers; ++t) w.layers.push_back(planner.layer(t));
