@@ -80,7 +80,7 @@ void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, How how 
 template <class T>
 void check_all() {
   for (const long m : {1L, 31L, 32L, 33L, 34L, 35L, 130L}) {
-    for (const long n : {1L, 24L, 48L}) {
+    for (const long n : {1L, 24L, 48L, 112L}) {
       for (const long k : {1L, 7L, 250L, 385L, 800L}) {
         for (const Trans tb : {Trans::no, Trans::yes}) {
           check<T>(Trans::no, tb, m, n, k, T(1), T(0), How::packed);

@@ -12,8 +12,11 @@
 namespace isotrope {
 namespace {
 
-constexpr int tile_rows = 6;             // with two lanes of columns 12 sums: what 16 registers hold beside factors
-constexpr long most_depth = 384;         // of a panel, so that it stays in the first cache
+/// Rows and lanes of columns of a tile: 21 sums with the 32 registers of AVX-512, else 12 with 16, and their factors.
+constexpr bool many_registers = lane_width<float> * sizeof(float) >= 64;
+constexpr int tile_rows = many_registers ? 7 : 6;
+constexpr int tile_lanes = many_registers ? 3 : 2;
+constexpr long most_depth = 384;         // of a panel, so that it stays in the first cache, or near
 constexpr long block_numbers = 1 << 15;  // of A, which all panels read: so that they stay in the second
 
 /// A block of op(B) as tiles read it: the panel of columns from j on begins at data + j column, and its rows are `row`
@@ -33,7 +36,9 @@ void tile(long depth, const T* a, long lda, const T* panel, long panel_row, cons
   const long row = ta == Trans::no ? lda : 1, step = ta == Trans::no ? 1 : lda;
   const T* lower = a + upper_rows * row;
   // What the sums are stored to is fetched while they are formed.
-  for (int r = 0; r < rows; ++r) __builtin_prefetch(c + r * ldc, 1);
+  for (int r = 0; r < rows; ++r) {
+    for (int l = 0; l < lanes; ++l) __builtin_prefetch(c + r * ldc + l * width, 1);
+  }
   Lane<T> sum[rows][lanes];
   for (int r = 0; r < rows; ++r) {
     for (int l = 0; l < lanes; ++l) sum[r][l] = Lane<T>(T(0));
@@ -102,12 +107,17 @@ void copy_transposed(long depth, const T* b, long ldb, T* panel, long stride) {
   }
 }
 
-/// Panels of two lanes of columns, [panel][depth][2 lanes]; the last has one lane where their number is odd.
+/// Lanes of the next panel where `left` are left: the last two share what is more than one panel and less than two.
+constexpr int panel_lanes(long left) {
+  return static_cast<int>(left == tile_lanes + 1 ? (left + 1) / 2 : std::min<long>(left, tile_lanes));
+}
+
+/// Panels of some lanes of columns, [panel][depth][lanes].
 template <class T>
 void copy_panels(Trans tb, long n, long depth, const T* b, long ldb, T* panels) {
   constexpr long width = lane_width<T>;
-  for (long j = 0; j < n; j += 2 * width) {
-    const long lanes = std::min<long>(2, (n - j) / width);
+  for (long j = 0, lanes = 0; j < n; j += lanes * width) {
+    lanes = panel_lanes((n - j) / width);
     T* panel = panels + j * depth;
     if (tb == Trans::no) {
       copy_rows<T>(depth, b + j, ldb, panel, lanes);
@@ -123,17 +133,22 @@ Factor<T> in_panels(const T* panels, long depth) {
   return {panels, depth, 0};
 }
 
+/// All rows of a panel of `lanes` lanes of columns, 1 to `most`.
+template <Trans ta, class T, int most = tile_lanes, class... Args>
+void multiply_panel(int lanes, const Args&... args) {
+  if (lanes == most) return rows_of_panel<ta, T, most>(args...);
+  if constexpr (most > 1) multiply_panel<ta, T, most - 1>(lanes, args...);
+}
+
 template <Trans ta, class T>
 void multiply_block(long m, long n, long depth, const T* a, long lda, const Factor<T>& b, const T* from, T* c,
                     long ldc) {
   constexpr long width = lane_width<T>;
-  const auto columns = [&](auto lanes, long j) {
-    const long row = b.row ? b.row : lanes * width;
-    rows_of_panel<ta, T, lanes>(m, depth, a, lda, b.data + j * b.column, row, from ? from + j : nullptr, c + j, ldc);
-  };
-  long j = 0;
-  for (; j + 2 * width <= n; j += 2 * width) columns(std::integral_constant<int, 2>(), j);
-  if (j < n) columns(std::integral_constant<int, 1>(), j);
+  for (long j = 0, lanes = 0; j < n; j += lanes * width) {
+    lanes = panel_lanes((n - j) / width);
+    multiply_panel<ta, T>(static_cast<int>(lanes), m, depth, a, lda, b.data + j * b.column,
+                          b.row ? b.row : lanes * width, from ? from + j : nullptr, c + j, ldc);
+  }
 }
 
 /// C = op(A) op(B) + what `from` has, where it is not null, blocks of rows at a time.
@@ -158,13 +173,16 @@ long depth_of_panels(long k) {
   return (k + pieces - 1) / pieces;
 }
 
-/// Whether few rows read B where it is: a copy would cost more than it saves. Rows of B some powers of two apart share
-/// the places of a first cache of 64 lines, eight deep.
+/// Whether rows of B, `depth` of a panel, are read where they are. A tile of AVX-512 does so much with a row that it
+/// may come from the second cache (2048 places, eight deep, of which half is left to A). Else it has to be in the
+/// first, of 64 places, and a copy costs more than it saves for few rows of A only. Rows some powers of two apart share
+/// places.
 template <class T>
-bool reads_in_place(Trans tb, long m, long k, long ldb) {
-  constexpr long most_rows = 128, line = 64 / sizeof(T), places = 64, deep = 8;
+bool reads_in_place(Trans tb, long m, long depth, long ldb) {
+  constexpr long most_rows = 128, line = 64 / sizeof(T), places = many_registers ? 2048 : 64;
+  constexpr long deep = many_registers ? 4 : 8;
   const long apart = std::gcd(std::max<long>(1, ldb / line), places);
-  return tb == Trans::no && m <= most_rows && k <= places / apart * deep;
+  return tb == Trans::no && (many_registers || m <= most_rows) && depth <= places / apart * deep;
 }
 
 }  // namespace
@@ -172,7 +190,8 @@ bool reads_in_place(Trans tb, long m, long k, long ldb) {
 template <class T>
 bool panel_gemm_serves(Trans ta, long m, long n, long k, T beta) {
   constexpr bool wide = lane_width<T> * sizeof(T) >= 32;  // without AVX2, BLAS finds better instructions when it runs
-  const bool pays = (m >= 32 || n * k <= 4096) && (ta == Trans::no || (k <= 256 && n <= 96));
+  const bool near = ta == Trans::no || many_registers || (k <= 256 && n <= 96);
+  const bool pays = (m >= 32 || n * k <= 4096) && near;
   return wide && pays && n % lane_width<T> == 0 && k > 0 && (beta == T(0) || beta == T(1));
 }
 
@@ -181,14 +200,16 @@ void panel_gemm(Trans ta, Trans tb, long m, long n, long k, const T* a, long lda
                 long ldc) {
   static thread_local std::vector<T> panels;
   const T* const sum = beta == T(0) ? nullptr : c;
-  if (reads_in_place<T>(tb, m, k, ldb)) return multiply_factor<T>(ta, m, n, k, a, lda, {b, 1, ldb}, sum, c, ldc);
   const long most = depth_of_panels(k);
-  panels.resize(std::max<std::size_t>(panels.size(), most * n));
+  const bool in_place = reads_in_place<T>(tb, m, most, ldb);
+  if (!in_place) panels.resize(std::max<std::size_t>(panels.size(), most * n));
   for (long p = 0; p < k; p += most) {
     const long depth = std::min(most, k - p);
-    copy_panels<T>(tb, n, depth, tb == Trans::no ? b + p * ldb : b + p, ldb, panels.data());
-    multiply_factor<T>(ta, m, n, depth, ta == Trans::no ? a + p : a + p * lda, lda, in_panels<T>(panels.data(), depth),
-                       p > 0 ? c : sum, c, ldc);
+    const T* const from = tb == Trans::no ? b + p * ldb : b + p;
+    if (!in_place) copy_panels<T>(tb, n, depth, from, ldb, panels.data());
+    multiply_factor<T>(ta, m, n, depth, ta == Trans::no ? a + p : a + p * lda, lda,
+                       in_place ? Factor<T>{from, 1, ldb} : in_panels<T>(panels.data(), depth), p > 0 ? c : sum, c,
+                       ldc);
   }
 }
 
