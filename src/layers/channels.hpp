@@ -9,12 +9,11 @@ namespace isotrope {
 /// The lane of channels from `begin` on with everything beyond the `live` ones zero: means and norms count live
 /// channels only.
 template <class T>
-KOKKOS_INLINE_FUNCTION Lane<T> keep_live_lane(Lane<T> x, int begin, int live) {
-  if constexpr (!device_build) {
-    for (int k = live - begin; k < lane_width<T>; ++k) {
-      if (k >= 0) x[k] = T(0);
-    }
-  }
+KOKKOS_INLINE_FUNCTION Lane<T> keep_live_lane(Lane<T> x, [[maybe_unused]] int begin, [[maybe_unused]] int live) {
+#ifndef ISOTROPE_DEVICE_BUILD
+  const Lane<T> place([](auto k) { return static_cast<T>(k); });
+  stdx::where(place >= static_cast<T>(live - begin), x) = T(0);
+#endif
   return x;
 }
 template <class A>
