@@ -72,6 +72,7 @@ TransipPass<A>::TransipPass(const Constants& constants, const Purpose& purpose, 
   require(!in_duals<A> || (!weight_gradient_ && !purpose_.forces && mixing_.keys() == tokens_),
           "values are left for duals by a pass for energies and their derivatives, of whole structures");
   arrays_.layers.resize(c_.shape->layers);
+  arrays_.inner.resize(std::max<std::size_t>(arrays_.inner.size(), keeps_inner() ? c_.shape->layers : 1));
   arrays_.adjoints.resize(std::max<std::size_t>(arrays_.adjoints.size(), shared() ? c_.shape->layers : 1));
 }
 
@@ -83,7 +84,7 @@ void TransipPass<A>::forward() {
     attend(t);
     transform(t);
   }
-  norm(c_.plan->norm, arrays_.x, arrays_.y);
+  norm(c_.plan->norm, tokens_, arrays_.x.data(), reserve(arrays_.y, c_.plan->pad));
   read_out(c_.matrices->energy, arrays_.energy);
   if (purpose_.forces) read_out(c_.matrices->force, arrays_.force);
 }
@@ -96,7 +97,7 @@ void TransipPass<A>::backward() {
   read_out_backward(c_.matrices->energy, arrays_.energy, nullptr, g_y);
   if (purpose_.forces) read_out_backward(c_.matrices->force, arrays_.force, g_y, g_y);
   if (purpose_.latent) add_numbers<T>(size, arrays_.g_latent.data(), g_y);
-  norm_backward(c_.plan->norm, arrays_.x, g_y);
+  norm_backward(c_.plan->norm, tokens_, arrays_.x.data(), g_y, g);
   for (int t = c_.shape->layers - 1; t >= 0; --t) {
     if (purpose_.latent && t < static_cast<int>(arrays_.g_latent_between.size()))
       add_numbers<T>(size, arrays_.g_latent_between[t].data(), g);
@@ -135,17 +136,18 @@ void TransipPass<A>::attend(int t) {
   const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
+  Inner& b = inner(t);
   T *q = reserve(a.q, width), *kv = a.kv.reserve((mixing_.keys() + spare_keys<T>)*2 * width * A::rows);
   if (t == 0) {
     take_rows(width, c_.first->q.data(), q);
     take_rows(2 * width, c_.first->kv.data(), kv);
   } else {
-    norm(c_.plan->layers[t].attention_norm, a.x, a.y);
-    linear(w.query, a.y.data(), pad, nullptr, q, width);
-    linear(w.key_value, a.y.data(), pad, nullptr, kv, 2 * width);
+    norm(c_.plan->layers[t].attention_norm, tokens_, a.x.data(), reserve(b.y, pad));
+    linear(w.query, tokens_, b.y.data(), pad, nullptr, q, width);
+    linear(w.key_value, tokens_, b.y.data(), pad, nullptr, kv, 2 * width);
   }
-  mixing_.forward(t, q, a.kv, reserve(a.o, width));
-  linear(w.output, a.o.data(), width, a.x.data(), reserve(a.mid, pad), pad);
+  mixing_.forward(t, q, a.kv, reserve(b.o, width));
+  linear(w.output, tokens_, b.o.data(), width, a.x.data(), reserve(a.mid, pad), pad);
 }
 
 /// g: from the adjoint of mid to that of x.
@@ -154,22 +156,23 @@ void TransipPass<A>::attend_backward(int t) {
   const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
   Adjoints& adjoint = adjoints(t);
+  const Inner& b = inner(t);
   const int pad = c_.plan->pad, width = c_.plan->heads.width();
   T *g = arrays_.g.data(), *g_o = reserve(adjoint.o, width), *g_q = reserve(adjoint.q, width);
-  weight_gradient(w.output, a.o.data(), width, g, pad);
-  linear_back(w.output, g, pad, nullptr, g_o, width);
+  weight_gradient(w.output, tokens_, b.o.data(), width, g, pad);
+  linear_back(w.output, tokens_, g, pad, nullptr, g_o, width);
   mixing_.backward(t, a.q.data(), a.kv.data(), g_o, g_q, adjoint.kv);
   const T* g_kv = adjoint.kv.data();
   if (t == 0) {
     if (weight_gradient_) first_rows_backward(g_q, g_kv);
     return;
   }
-  weight_gradient(w.query, a.y.data(), pad, g_q, width);
-  weight_gradient(w.key_value, a.y.data(), pad, g_kv, 2 * width);
+  weight_gradient(w.query, tokens_, b.y.data(), pad, g_q, width);
+  weight_gradient(w.key_value, tokens_, b.y.data(), pad, g_kv, 2 * width);
   T* g_y = reserve(adjoint.y, pad);
-  linear_back(w.query, g_q, width, nullptr, g_y, pad);
-  linear_back(w.key_value, g_kv, 2 * width, g_y, g_y, pad);
-  norm_backward(c_.plan->layers[t].attention_norm, a.x, g_y);
+  linear_back(w.query, tokens_, g_q, width, nullptr, g_y, pad);
+  linear_back(w.key_value, tokens_, g_kv, 2 * width, g_y, g_y, pad);
+  norm_backward(c_.plan->layers[t].attention_norm, tokens_, a.x.data(), g_y, g);
 }
 
 /// What FirstRows::prepare makes of the table of embeddings has no tangent, and the way back through it is linear: sums
@@ -197,12 +200,18 @@ template <class A>
 void TransipPass<A>::transform(int t) {
   const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
+  Inner& b = inner(t);
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
-  norm(c_.plan->layers[t].network_norm, a.mid, a.mid_y);
-  T *before = reserve(a.before, hidden), *after = reserve(a.after, hidden);
-  linear(w.network[0], a.mid_y.data(), pad, nullptr, before, hidden);
-  activate_for_slope<A>(tokens_, hidden, before, after);
-  linear(w.network[1], after, hidden, a.mid.data(), reserve(output_of(t), pad), pad);
+  T *all_before = reserve(a.before, hidden), *out = reserve(output_of(t), pad);
+  for_runs([&](const Run& run) {
+    const T* mid = row(a.mid.data(), run.first, pad);
+    T *y = rows_of(b.mid_y, pad, run, keeps_inner()), *before = row(all_before, run.first, hidden),
+      *after = rows_of(b.after, hidden, run, keeps_inner());
+    norm(c_.plan->layers[t].network_norm, run.count, mid, y);
+    linear(w.network[0], run.count, y, pad, nullptr, before, hidden);
+    activate_for_slope<A>(run.count, hidden, before, after);
+    linear(w.network[1], run.count, after, hidden, mid, row(out, run.first, pad), pad);
+  });
 }
 
 /// g: from the adjoint of what comes out of the layer to that of mid.
@@ -210,16 +219,19 @@ template <class A>
 void TransipPass<A>::transform_backward(int t) {
   const auto& w = c_.matrices->layers[t];
   Layer& a = arrays_.layers[t];
+  Inner& b = inner(t);
   Adjoints& adjoint = adjoints(t);
   const int pad = c_.plan->pad, hidden = c_.plan->hidden_pad;
-  T *g_after = reserve(adjoint.after, hidden), *g_before = reserve(arrays_.g_before, hidden),
-    *g_y = reserve(adjoint.mid_y, pad);
-  weight_gradient(w.network[1], a.after.data(), hidden, arrays_.g.data(), pad);
-  linear_back(w.network[1], arrays_.g.data(), pad, nullptr, g_after, hidden);
-  multiply_by_slope<A>(tokens_, hidden, a.before.data(), g_after, g_before);
-  weight_gradient(w.network[0], a.mid_y.data(), pad, g_before, hidden);
-  linear_back(w.network[0], g_before, hidden, nullptr, g_y, pad);
-  norm_backward(c_.plan->layers[t].network_norm, a.mid, g_y);
+  for_runs([&](const Run& run) {
+    T *g = row(arrays_.g.data(), run.first, pad), *g_after = rows_of(adjoint.after, hidden, run, shared()),
+      *g_before = rows_of(arrays_.g_before, hidden, run, false), *g_y = rows_of(adjoint.mid_y, pad, run, shared());
+    weight_gradient(w.network[1], run.count, row(b.after.data(), run.first, hidden), hidden, g, pad);
+    linear_back(w.network[1], run.count, g, pad, nullptr, g_after, hidden);
+    multiply_by_slope<A>(run.count, hidden, row(a.before.data(), run.first, hidden), g_after, g_before);
+    weight_gradient(w.network[0], run.count, row(b.mid_y.data(), run.first, pad), pad, g_before, hidden);
+    linear_back(w.network[0], run.count, g_before, hidden, nullptr, g_y, pad);
+    norm_backward(c_.plan->layers[t].network_norm, run.count, row(a.mid.data(), run.first, pad), g_y, g);
+  });
 }
 
 /// out = silu(y W0) W1.
@@ -227,50 +239,48 @@ template <class A>
 void TransipPass<A>::read_out(const PackedLinear<T> (&network)[2], Head& head) {
   const int pad = c_.plan->pad, width = network[1].w.out;
   T *before = reserve(head.before, pad), *after = reserve(head.after, pad);
-  linear(network[0], arrays_.y.data(), pad, nullptr, before, pad);
+  linear(network[0], tokens_, arrays_.y.data(), pad, nullptr, before, pad);
   activate_for_slope<A>(tokens_, pad, before, after);
-  linear(network[1], after, pad, nullptr, reserve(head.out, width), width);
+  linear(network[1], tokens_, after, pad, nullptr, reserve(head.out, width), width);
 }
 
 template <class A>
 void TransipPass<A>::read_out_backward(const PackedLinear<T> (&network)[2], Head& head, const T* add, T* g_y) {
   const int pad = c_.plan->pad, width = network[1].w.out;
   T *g_after = reserve(head.g_after, pad), *g_before = reserve(arrays_.g_before, pad);
-  weight_gradient(network[1], head.after.data(), pad, head.g_out.data(), width);
-  linear_back(network[1], head.g_out.data(), width, nullptr, g_after, pad);
+  weight_gradient(network[1], tokens_, head.after.data(), pad, head.g_out.data(), width);
+  linear_back(network[1], tokens_, head.g_out.data(), width, nullptr, g_after, pad);
   multiply_by_slope<A>(tokens_, pad, head.before.data(), g_after, g_before);
-  weight_gradient(network[0], arrays_.y.data(), pad, g_before, pad);
-  linear_back(network[0], g_before, pad, add, g_y, pad);
+  weight_gradient(network[0], tokens_, arrays_.y.data(), pad, g_before, pad);
+  linear_back(network[0], tokens_, g_before, pad, add, g_y, pad);
 }
 
 /// y = x W + what `add` has, of duals whose values are there the tangents.
 template <class A>
-void TransipPass<A>::linear(const PackedLinear<T>& w, const T* x, int ldx, const T* add, T* y, int ldy) {
-  multiply_packed<A>(w.forward, purpose_.values == Values::there, tokens_, x, ldx, add, y, ldy);
+void TransipPass<A>::linear(const PackedLinear<T>& w, long n, const T* x, int ldx, const T* add, T* y, int ldy) {
+  multiply_packed<A>(w.forward, purpose_.values == Values::there, n, x, ldx, add, y, ldy);
 }
 
 /// gx = gy W^T + what `add` has, likewise.
 template <class A>
-void TransipPass<A>::linear_back(const PackedLinear<T>& w, const T* gy, int ldy, const T* add, T* gx, int ldx) {
-  multiply_packed<A>(w.backward, purpose_.values == Values::there, tokens_, gy, ldy, add, gx, ldx);
+void TransipPass<A>::linear_back(const PackedLinear<T>& w, long n, const T* gy, int ldy, const T* add, T* gx, int ldx) {
+  multiply_packed<A>(w.backward, purpose_.values == Values::there, n, gy, ldy, add, gx, ldx);
 }
 
 template <class A>
-void TransipPass<A>::weight_gradient(const PackedLinear<T>& w, const T* x, int ldx, const T* gy, int ldy) {
-  linear_weight_gradient<A>(w.w, tokens_, x, ldx, gy, ldy, weight_gradient_);
+void TransipPass<A>::weight_gradient(const PackedLinear<T>& w, long n, const T* x, int ldx, const T* gy, int ldy) {
+  linear_weight_gradient<A>(w.w, n, x, ldx, gy, ldy, weight_gradient_);
 }
 
 template <class A>
-void TransipPass<A>::norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y) {
-  const int pad = c_.plan->pad;
-  rms_norm<A>(tokens_, c_.shape->width, pad, c_.weights + gain, x.data(), reserve(y, pad));
+void TransipPass<A>::norm(std::size_t gain, long n, const T* x, T* y) {
+  rms_norm<A>(n, c_.shape->width, c_.plan->pad, c_.weights + gain, x, y);
 }
 
 /// g += the adjoint of x, from g_y.
 template <class A>
-void TransipPass<A>::norm_backward(std::size_t gain, const Buffer<T>& x, const T* g_y) {
-  rms_norm_backward<A>(tokens_, c_.shape->width, c_.plan->pad, c_.weights + gain, x.data(), g_y, arrays_.g.data(),
-                       gradient_at(gain));
+void TransipPass<A>::norm_backward(std::size_t gain, long n, const T* x, const T* g_y, T* g) {
+  rms_norm_backward<A>(n, c_.shape->width, c_.plan->pad, c_.weights + gain, x, g_y, g, gradient_at(gain));
 }
 
 template class TransipPass<Plain<float>>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "layers/in_duals.hpp"
@@ -21,9 +22,12 @@ struct FirstRows {
 template <class T>
 struct TransipArrays {
   struct Layer {
-    Buffer<T> x, y, q, kv, o;  ///< before the layer, normed; heads; what attention gives
-    Buffer<T> mid, mid_y;      ///< between attention and network, normed
-    Buffer<T> before, after;   ///< the activation of the network; `before` becomes its slope
+    Buffer<T> x, q, kv, mid;  ///< before the layer; heads; between attention and network
+    Buffer<T> before;         ///< the argument of the activation of the network, which becomes its slope
+  };
+  /// What matrices are multiplied with: gradients of weights read it, nothing else does later.
+  struct Inner {
+    Buffer<T> y, o, mid_y, after;  ///< x normed; what attention gives; mid normed; what the activation gives
   };
   struct Adjoints {
     Buffer<T> y, q, kv, o, mid_y, after;
@@ -32,6 +36,7 @@ struct TransipArrays {
     Buffer<T> before, after, out, g_out, g_after;
   };
   std::vector<Layer> layers;
+  std::vector<Inner> inner;        ///< of each layer where gradients of weights are formed, else one
   std::vector<Adjoints> adjoints;  ///< of each layer where two passes share them, else one
   Buffer<T> x, y, g_y;             ///< after the last layer, normed, its adjoint
   Head energy, force;
@@ -72,6 +77,7 @@ class TransipPass {
 
  private:
   using Layer = typename TransipArrays<T>::Layer;
+  using Inner = typename TransipArrays<T>::Inner;
   using Adjoints = typename TransipArrays<T>::Adjoints;
   using Head = typename TransipArrays<T>::Head;
 
@@ -84,15 +90,38 @@ class TransipPass {
   void first_rows_backward(const T* g_q, const T* g_kv);
   void transform(int t);
   void transform_backward(int t);
-  void linear(const PackedLinear<T>& w, const T* x, int ldx, const T* add, T* y, int ldy);
-  void linear_back(const PackedLinear<T>& w, const T* gy, int ldy, const T* add, T* gx, int ldx);
-  void weight_gradient(const PackedLinear<T>& w, const T* x, int ldx, const T* gy, int ldy);
+  void linear(const PackedLinear<T>& w, long n, const T* x, int ldx, const T* add, T* y, int ldy);
+  void linear_back(const PackedLinear<T>& w, long n, const T* gy, int ldy, const T* add, T* gx, int ldx);
+  void weight_gradient(const PackedLinear<T>& w, long n, const T* x, int ldx, const T* gy, int ldy);
   void read_out(const PackedLinear<T> (&network)[2], Head& head);
   /// g_y becomes the adjoint of y, which is added to what `add` has.
   void read_out_backward(const PackedLinear<T> (&network)[2], Head& head, const T* add, T* g_y);
-  void norm(std::size_t gain, const Buffer<T>& x, Buffer<T>& y);
-  void norm_backward(std::size_t gain, const Buffer<T>& x, const T* g_y);
+  void norm(std::size_t gain, long n, const T* x, T* y);
+  void norm_backward(std::size_t gain, long n, const T* x, const T* g_y, T* g);
 
+  /// Consecutive tokens. What a network makes of a run stays in the second cache of a host.
+  struct Run {
+    long first, count;
+  };
+  template <class F>
+  void for_runs(const F& f) const {
+    const long most = device_build ? std::max(1L, tokens_) : 112, runs = (tokens_ + most - 1) / most;
+    for (long k = 0; k < runs; ++k) {
+      const long first = k * tokens_ / runs;
+      f(Run{first, (k + 1) * tokens_ / runs - first});
+    }
+  }
+  template <class U>
+  static U* row(U* rows, long token, int width) {
+    return rows + token * width * A::rows;
+  }
+  /// Where the rows of a run lie that outlive it (`kept`) or not.
+  T* rows_of(Buffer<T>& buffer, int width, const Run& run, bool kept) {
+    return kept ? row(reserve(buffer, width), run.first, width) : buffer.reserve(run.count * width * A::rows);
+  }
+  /// Whether gradients of weights are formed, here or by a pass on duals that finds what this one leaves.
+  bool keeps_inner() const { return in_duals<A> || weight_gradient_; }
+  Inner& inner(int t) { return arrays_.inner[keeps_inner() ? t : 0]; }
   bool shared() const { return in_duals<A> || purpose_.values == Values::there; }
   Adjoints& adjoints(int t) { return arrays_.adjoints[shared() ? t : 0]; }
   T* reserve(Buffer<T>& buffer, int width) { return buffer.reserve(tokens_ * width * A::rows); }
