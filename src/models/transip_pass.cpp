@@ -209,7 +209,7 @@ void TransipPass<A>::transform(int t) {
       *after = rows_of(b.after, hidden, run, keeps_inner());
     norm(c_.plan->layers[t].network_norm, run.count, mid, y);
     linear(w.network[0], run.count, y, pad, nullptr, before, hidden);
-    activate_for_slope<A>(run.count, hidden, before, after);
+    activate_for_slope<A>(run.count, hidden, purpose_.values, before, after);
     linear(w.network[1], run.count, after, hidden, mid, row(out, run.first, pad), pad);
   });
 }
@@ -225,10 +225,11 @@ void TransipPass<A>::transform_backward(int t) {
   for_runs([&](const Run& run) {
     T *g = row(arrays_.g.data(), run.first, pad), *g_after = rows_of(adjoint.after, hidden, run, shared()),
       *g_before = rows_of(arrays_.g_before, hidden, run, false), *g_y = rows_of(adjoint.mid_y, pad, run, shared());
-    weight_gradient(w.network[1], run.count, row(b.after.data(), run.first, hidden), hidden, g, pad);
+    const T *y = rows_of(b.mid_y, pad, run, keeps_inner()), *after = rows_of(b.after, hidden, run, keeps_inner());
+    weight_gradient(w.network[1], run.count, after, hidden, g, pad);
     linear_back(w.network[1], run.count, g, pad, nullptr, g_after, hidden);
-    multiply_by_slope<A>(run.count, hidden, row(a.before.data(), run.first, hidden), g_after, g_before);
-    weight_gradient(w.network[0], run.count, row(b.mid_y.data(), run.first, pad), pad, g_before, hidden);
+    multiply_by_slope<A>(run.count, hidden, row(a.before.data(), run.first, hidden), after, g_after, g_before);
+    weight_gradient(w.network[0], run.count, y, pad, g_before, hidden);
     linear_back(w.network[0], run.count, g_before, hidden, nullptr, g_y, pad);
     norm_backward(c_.plan->layers[t].network_norm, run.count, row(a.mid.data(), run.first, pad), g_y, g);
   });
@@ -240,7 +241,7 @@ void TransipPass<A>::read_out(const PackedLinear<T> (&network)[2], Head& head) {
   const int pad = c_.plan->pad, width = network[1].w.out;
   T *before = reserve(head.before, pad), *after = reserve(head.after, pad);
   linear(network[0], tokens_, arrays_.y.data(), pad, nullptr, before, pad);
-  activate_for_slope<A>(tokens_, pad, before, after);
+  activate_for_slope<A>(tokens_, pad, purpose_.values, before, after);
   linear(network[1], tokens_, after, pad, nullptr, reserve(head.out, width), width);
 }
 
@@ -250,7 +251,7 @@ void TransipPass<A>::read_out_backward(const PackedLinear<T> (&network)[2], Head
   T *g_after = reserve(head.g_after, pad), *g_before = reserve(arrays_.g_before, pad);
   weight_gradient(network[1], tokens_, head.after.data(), pad, head.g_out.data(), width);
   linear_back(network[1], tokens_, head.g_out.data(), width, nullptr, g_after, pad);
-  multiply_by_slope<A>(tokens_, pad, head.before.data(), g_after, g_before);
+  multiply_by_slope<A>(tokens_, pad, head.before.data(), head.after.data(), g_after, g_before);
   weight_gradient(network[0], tokens_, arrays_.y.data(), pad, g_before, pad);
   linear_back(network[0], tokens_, g_before, pad, add, g_y, pad);
 }

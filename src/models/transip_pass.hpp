@@ -23,7 +23,7 @@ template <class T>
 struct TransipArrays {
   struct Layer {
     Buffer<T> x, q, kv, mid;  ///< before the layer; heads; between attention and network
-    Buffer<T> before;         ///< the argument of the activation of the network, which becomes its slope
+    Buffer<T> before;         ///< the argument of the activation of the network (layers/slope_activation.hpp)
   };
   /// What matrices are multiplied with: gradients of weights read it, nothing else does later.
   struct Inner {
