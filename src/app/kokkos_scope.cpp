@@ -3,9 +3,12 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "app/huge_pages.hpp"
+
 namespace isotrope::app {
 
 KokkosScope::KokkosScope() {
+  use_huge_pages();
   Kokkos::initialize();
 }
 

@@ -3,7 +3,8 @@
 
 namespace isotrope::app {
 
-/// Kokkos for the life of this object, for the commands that compute: `KokkosScope kokkos;` first in their action.
+/// Kokkos, and memory for its arrays, for the life of this object, for the commands that compute: `KokkosScope kokkos;`
+/// first in their action.
 class KokkosScope {
  public:
   KokkosScope();
