@@ -21,14 +21,15 @@ struct ActivateForSlope {
   KOKKOS_FUNCTION void operator()(int i, int b) const {
     const long at = static_cast<long>(i) * width * A::rows + b * lane_width<T>;
     const typename A::Vec of = A::load(x + at, width);
-    if constexpr (in_duals<A>) {
-      const typename A::Vec s = sigmoid(of);
-      A::store(y + at, width, of * s);
-      A::store(x + at, width, s);
-    } else {
+    if constexpr (A::dual) {
       const auto both = silu_and_slope(of);
       A::store(y + at, width, both.value);
       A::store(x + at, width, both.slope);
+    } else {
+      // To the last bit the same wherever the slope is formed.
+      const typename A::Vec s = sigmoid(of), silu = of * s;
+      A::store(y + at, width, silu);
+      A::store(x + at, width, in_duals<A> ? s : slope_of(s, silu));
     }
   }
 };
