@@ -35,15 +35,18 @@ void for_channels(const char* label, int items, int blocks, const F& f) {
   Kokkos::parallel_for(label, Range(0, n), ChannelLoop<F>{blocks, f});
 }
 
-/// The threads that share the channels of one item. `sum` adds over lanes and threads; `once` lets one thread write.
+/// The threads that share the channels of one item. `sum` adds over lanes and threads; `once` lets one thread write. A
+/// thread's blocks of channels: f(b) for each, or a loop from first_block() in steps of block_step().
 #ifdef ISOTROPE_DEVICE_BUILD
 struct ChannelTeam {
   using Member = Kokkos::TeamPolicy<Space>::member_type;
   const Member& member;
   template <class F>
   KOKKOS_INLINE_FUNCTION void for_blocks(int blocks, const F& f) const {
-    for (int b = member.team_rank(); b < blocks; b += member.team_size()) f(b);
+    for (int b = first_block(); b < blocks; b += block_step()) f(b);
   }
+  KOKKOS_INLINE_FUNCTION int first_block() const { return member.team_rank(); }
+  KOKKOS_INLINE_FUNCTION int block_step() const { return member.team_size(); }
   template <class T>
   KOKKOS_INLINE_FUNCTION T sum(T value) const {
     member.team_reduce(Kokkos::Sum<T>(value));
@@ -71,6 +74,8 @@ struct ChannelTeam {
   void for_blocks(int blocks, const F& f) const {
     for (int b = 0; b < blocks; ++b) f(b);
   }
+  static constexpr int first_block() { return 0; }
+  static constexpr int block_step() { return 1; }
   template <class V>
   auto sum(const V& value) const {
     return horizontal_sum(value);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "core/lane_hold.hpp"
 #include "core/loops.hpp"
 #include "layers/convolution.hpp"
 
@@ -135,7 +136,7 @@ struct Convolve {
 
   /// Lanes that share what is read of a coupling matrix, as many as there are registers for.
   template <int D3>
-  static constexpr int most_lanes = device_build || A::dual || D3 > 5 ? 1 : 2;
+  static constexpr int most_lanes = device_build || A::dual || 2 * D3 + 6 > vector_registers<T> ? 1 : 2;
 
   template <int D1, int D3, bool diagonal>
   KOKKOS_INLINE_FUNCTION void sum_edges(const ChannelTeam& team, const ConvolutionPath& path, int i, long begin, long n,
@@ -221,73 +222,94 @@ struct ConvolveBackward {
     }
   }
 
+  template <int D1, int D3, bool diagonal>
+  KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
+                                   typename Radial::Edge& of_edge, Lane<T>* g_y) const {
+    constexpr int sums = diagonal ? D1 : D1 * D3;
+    constexpr bool fits = D1 == 1 || (!A::dual && sums + 2 * D1 + 5 <= vector_registers<T>);
+    Lane<T> g_matrix[D1 * D3];
+    if constexpr (fits) {
+      all_components<D1, D3, diagonal>(team, path, i, e, of_edge, g_matrix);
+    } else {
+      for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
+      by_component<D1, D3, diagonal>(team, path, i, e, of_edge, g_matrix);
+    }
+    if constexpr (!A::dual) spread<D1, D3>(path, g_matrix, g_y);
+  }
+
+  /// Where the sums of a matrix fit into registers: a lane of channels has all of its components at once.
+  template <int D1, int D3, bool diagonal>
+  KOKKOS_FORCEINLINE_FUNCTION void all_components(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
+                                                  typename Radial::Edge& of_edge, Lane<T>* g_matrix) const {
+    const int pad = in.layout.block[path.in_block].pad, out_pad = g_out.layout.block[path.out_block].pad;
+    const int j = batch.sender[e - batch.edge_begin], weight = path.weight;
+    const T* h = in.at(path.in_block, j, 0);
+    T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
+    const T* g = g_out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
+    const typename A::Num* from = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
+    auto radial = of_edge;  // copies, for what is stored could change the originals
+    typename A::Num matrix[D1 * D3];
+    Lane<T> sum[D1 * D3];
+#pragma GCC unroll 49
+    for (int k = 0; k < D1 * D3; ++k) {
+      matrix[k] = from[k];
+      sum[k] = Lane<T>(T(0));
+    }
+    // No lambda: what it captures stays in memory.
+    for (int b = team.first_block(); b < pad / lane_width<T>; b += team.block_step()) {
+      const int c = b * lane_width<T>;
+      const Vec r = hold(Vec(radial.value(weight + c)));
+      Vec x[D1], rx[D1], w[D1];
+#pragma GCC unroll 7
+      for (int m1 = 0; m1 < D1; ++m1) {
+        x[m1] = hold(Vec(A::load(h + c + m1 * pad * A::rows, pad)));
+        rx[m1] = r * x[m1];
+        w[m1] = A::zero();
+      }
+#pragma GCC unroll 7
+      for (int m3 = 0; m3 < D3; ++m3) {
+        const Vec g3 = hold(Vec(A::load(g + c + m3 * out_pad * A::rows, out_pad)));
+#pragma GCC unroll 7
+        for (int m1 = diagonal ? m3 : 0; m1 < (diagonal ? m3 + 1 : D1); ++m1) {
+          w[m1] += matrix[m3 * D1 + m1] * g3;
+          if constexpr (!A::dual) sum[m3 * D1 + m1] += g3 * rx[m1];
+        }
+      }
+      Vec g_r = w[0] * x[0];
+#pragma GCC unroll 7
+      for (int m1 = 1; m1 < D1; ++m1) g_r += w[m1] * x[m1];
+      radial.add_gradient(weight + c, g_r);
+      if (!g_h) continue;
+#pragma GCC unroll 7
+      for (int m1 = 0; m1 < D1; ++m1) scatter<A>(g_h + c + m1 * pad * A::rows, pad, r * w[m1]);
+    }
+    of_edge = radial;
+#pragma GCC unroll 49
+    for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = sum[k];
+  }
+
   /// Lanes of channels that pass through a row of the coupling matrix together, so that it stays in registers.
   static constexpr int tile = device_build ? 1 : 8;
 
   template <int D1, int D3, bool diagonal>
-  KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
-                                   typename Radial::Edge& of_edge, Lane<T>* g_y) const {
+  KOKKOS_FORCEINLINE_FUNCTION void by_component(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
+                                                typename Radial::Edge& of_edge, Lane<T>* g_matrix) const {
     const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
-    if constexpr (D1 == 1) return scalar<D3>(team, path, i, e, lanes, of_edge, g_y);
-    Lane<T> g_matrix[D1 * D3];
-    for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
     team.for_blocks((lanes + tile - 1) / tile, [&](int b) {
       Vec r[tile], g_r[tile];
       auto radial = of_edge;
       const int begin = b * tile, n = lanes - begin < tile ? lanes - begin : tile;
       const int weight = path.weight + begin * lane_width<T>;
-      for (int a = 0; a < n; ++a) {
-        r[a] = radial.value(weight + a * lane_width<T>);
-        g_r[a] = A::zero();
-      }
+      for (int a = 0; a < n; ++a) r[a] = radial.value(weight + a * lane_width<T>);
       for (int m1 = 0; m1 < D1; ++m1) {
         component<D1, D3, diagonal>(path, i, e, m1, begin * lane_width<T>, n, r, g_r, g_matrix);
       }
       for (int a = 0; a < n; ++a) radial.add_gradient(weight + a * lane_width<T>, g_r[a]);
       of_edge = radial;
     });
-    if constexpr (!A::dual) spread<D1 * D3>(path, g_matrix, g_y);
   }
 
-  /// A path from scalars: each lane has all of its matrix at once, so nothing of it is put aside. The matrix is a
-  /// multiple of the harmonics (their rotations are irreducible).
-  template <int D3>
-  KOKKOS_FORCEINLINE_FUNCTION void scalar(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
-                                          int lanes, typename Radial::Edge& of_edge, Lane<T>* g_y) const {
-    const int pad = in.layout.block[path.in_block].pad, out_pad = g_out.layout.block[path.out_block].pad;
-    const int j = batch.sender[e - batch.edge_begin];
-    const T* h = in.at(path.in_block, j, 0);
-    T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
-    const T* g = g_out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
-    const typename A::Num* matrix = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
-    const int weight = path.weight;
-    auto radial = of_edge;  // copies, for what is stored could change the originals
-    typename A::Num row[D3];
-    Lane<T> g_row[D3];
-    for (int k = 0; k < D3; ++k) {
-      row[k] = matrix[k];
-      g_row[k] = Lane<T>(T(0));
-    }
-    team.for_blocks(lanes, [&](int b) {
-      const int c = b * lane_width<T>;
-      const Vec x = A::load(h + c, pad), r = radial.value(weight + c), rx = r * x;
-      Vec w = A::zero();
-      for (int k = 0; k < D3; ++k) {
-        const Vec g3 = A::load(g + c + k * out_pad * A::rows, out_pad);
-        w += row[k] * g3;
-        if constexpr (!A::dual) g_row[k] += g3 * rx;
-      }
-      radial.add_gradient(weight + c, Vec(w * x));
-      if (g_h) scatter<A>(g_h + c, pad, r * w);
-    });
-    of_edge = radial;
-    if constexpr (!A::dual) {
-      const T factor = value(begin(path.coupling));
-      for (int k = 0; k < D3; ++k) g_y[path.l2 * path.l2 + k] += factor * g_row[k];
-    }
-  }
-
-  /// One component of the sender feature, n lanes of channels from `channel` on.
+  /// One component of the sender feature, n lanes of channels from `channel` on; the first begins the sums in g_r.
   template <int D1, int D3, bool diagonal>
   KOKKOS_FORCEINLINE_FUNCTION void component(const ConvolutionPath& path, int i, long e, int m1, int channel, int n,
                                              const Vec* r, Vec* g_r, Lane<T>* g_matrix) const {
@@ -304,23 +326,29 @@ struct ConvolveBackward {
     Lane<T> g_row[count];
     for (int k = 0; k < count; ++k) g_row[k] = g_matrix[(first + k) * D1 + m1];
     for (int a = 0; a < n; ++a, h += lane_width<T>, g += lane_width<T>) {
-      const Vec x = A::load(h, pad), rx = r[a] * x;
+      const Vec x = hold(Vec(A::load(h, pad))), rx = r[a] * x;
       Vec w = A::zero();
       for (int k = 0; k < count; ++k) {
-        const Vec g3 = A::load(g + k * out_pad * A::rows, out_pad);
+        const Vec g3 = hold(Vec(A::load(g + k * out_pad * A::rows, out_pad)));
         w += row[k] * g3;
         if constexpr (!A::dual) g_row[k] += g3 * rx;
       }
-      g_r[a] += w * x;
+      g_r[a] = m1 == 0 ? Vec(w * x) : Vec(g_r[a] + w * x);
       if (g_h) scatter<A>(g_h + a * lane_width<T>, pad, r[a] * w);
     }
     for (int k = 0; k < count; ++k) g_matrix[(first + k) * D1 + m1] = g_row[k];
   }
 
   /// From the adjoint of a coupling matrix to that of the harmonics, lane by lane: the sum over channels comes last.
-  template <int D>
+  /// The matrix of a path from scalars is a multiple of the harmonics (their rotations are irreducible).
+  template <int D1, int D3>
   KOKKOS_INLINE_FUNCTION void spread(const ConvolutionPath& path, const Lane<T>* g_matrix, Lane<T>* g_y) const {
-    for (int k = 0; k < D; ++k) {
+    if constexpr (D1 == 1) {
+      const T factor = value(begin(path.coupling));
+      for (int k = 0; k < D3; ++k) g_y[path.l2 * path.l2 + k] += factor * g_matrix[k];
+      return;
+    }
+    for (int k = 0; k < D1 * D3; ++k) {
       for (int n = begin(path.coupling + k); n < begin(path.coupling + k + 1); ++n) {
         g_y[harmonic(n)] += value(n) * g_matrix[k];
       }
