@@ -26,12 +26,27 @@ std::vector<ConvolutionPath> natural_parity_paths(const Layout& in, int l_max) {
 
 }  // namespace
 
+SparseSums::SparseSums(const std::vector<std::vector<Term>>& numbers) {
+  std::vector<int> ends{0}, indices;
+  std::vector<double> factors;
+  for (const std::vector<Term>& terms : numbers) {
+    for (const Term& term : terms) {
+      indices.push_back(term.index);
+      factors.push_back(term.value);
+    }
+    ends.push_back(static_cast<int>(indices.size()));
+  }
+  begin = to_device("isotrope::sparse_sums::begin", ends);
+  index = to_device("isotrope::sparse_sums::index", indices);
+  value = to_device("isotrope::sparse_sums::value", factors);
+  single_value = to_device("isotrope::sparse_sums::value", std::vector<float>(factors.begin(), factors.end()));
+}
+
 Convolution::Convolution(const Layout& in, int l_max) : Convolution(in, natural_parity_paths(in, l_max), l_max + 1) {}
 
 Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, int out_blocks)
     : paths(std::move(wanted)) {
-  std::vector<int> entry_begin{0}, entry_harmonic;
-  std::vector<double> entry_value;
+  std::vector<std::vector<SparseSums::Term>> coupling_terms, harmonic_terms;
   std::vector<int> pads(out_blocks, 0), muls(out_blocks, 0), ls(out_blocks, 0);
   for (ConvolutionPath& p : paths) {
     require(std::max({p.l1, p.l2, p.l3}) <= l_limit, "l_max is {}: this build convolves up to l = {}",
@@ -41,21 +56,24 @@ Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, 
     p.out_channel = pads[p.out_block];
     p.weight = weights;
     p.coupling = couplings;
+    p.harmonic = static_cast<int>(harmonic_terms.size());
     pads[p.out_block] += in.block[p.in_block].pad;
     muls[p.out_block] += in.block[p.in_block].mul;
     weights += in.block[p.in_block].pad;
     const int d1 = 2 * p.l1 + 1, d2 = 2 * p.l2 + 1, d3 = 2 * p.l3 + 1;
     couplings += d1 * d3;
+    coupling_terms.resize(p.coupling + d1 * d3);
+    harmonic_terms.resize(p.harmonic + d2);
     const std::vector<double>& w3j = wigner_3j(p.l1, p.l2, p.l3);
     for (int m3 = 0; m3 < d3; ++m3) {
       for (int m1 = 0; m1 < d1; ++m1) {
         for (int m2 = 0; m2 < d2; ++m2) {
           const double c = std::sqrt(static_cast<double>(d3)) * w3j[(m1 * d2 + m2) * d3 + m3];
           if (std::abs(c) < 1e-14) continue;
-          entry_harmonic.push_back(p.l2 * p.l2 + m2);
-          entry_value.push_back(c);
+          const int element = m3 * d1 + m1;
+          coupling_terms[p.coupling + element].push_back({p.l2 * p.l2 + m2, c});
+          harmonic_terms[p.harmonic + m2].push_back({element, c});
         }
-        entry_begin.push_back(static_cast<int>(entry_value.size()));
       }
     }
   }
@@ -65,10 +83,8 @@ Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, 
     in_order = in_order && paths[k].l1 == 0 && paths[k].l2 == static_cast<int>(k);
   }
   couplings_are_harmonics = in_order;
-  begin = to_device("isotrope::convolution::begin", entry_begin);
-  harmonic = to_device("isotrope::convolution::harmonic", entry_harmonic);
-  value = to_device("isotrope::convolution::value", entry_value);
-  single_value = to_device("isotrope::convolution::value", std::vector<float>(entry_value.begin(), entry_value.end()));
+  from_harmonics = SparseSums(coupling_terms);
+  from_couplings = SparseSums(harmonic_terms);
   device_paths = to_device("isotrope::convolution::paths", paths);
 }
 
@@ -121,13 +137,15 @@ struct CoupleLanes {
 
 template <class A>
 void couple(const Convolution& c, long edges, int harmonics, const typename A::Num* y, typename A::Num* couplings) {
+  const SparseSums& sums = c.from_harmonics;
   if constexpr (A::dual) {
-    for_each("isotrope::couple", edges, Couple<A>{c.couplings, harmonics, c.begin, c.harmonic, c.value, y, couplings});
+    for_each("isotrope::couple", edges,
+             Couple<A>{c.couplings, harmonics, sums.begin, sums.index, sums.value, y, couplings});
   } else {
     using T = typename A::Real;
     constexpr int w = lane_width<T>;
     for_each("isotrope::couple", (edges + w - 1) / w,
-             CoupleLanes<T>{edges, c.couplings, harmonics, c.begin, c.harmonic, c.values<T>(), y, couplings});
+             CoupleLanes<T>{edges, c.couplings, harmonics, sums.begin, sums.index, sums.values<T>(), y, couplings});
   }
 }
 

@@ -14,6 +14,31 @@ struct ConvolutionPath {
   int out_channel = 0;  ///< where its channels start in the message block
   int weight = 0;       ///< where its channels start in a row of radial weights
   int coupling = 0;     ///< where its (2 l3 + 1) x (2 l1 + 1) matrix starts in a row of couplings
+  int harmonic = 0;     ///< where its 2 l2 + 1 sums of `from_couplings` start
+};
+
+/// Sums with few terms: number k is the sum over begin[k] <= n < begin[k+1] of value[n] x[index[n]].
+struct SparseSums {
+  View<int> begin, index;
+  View<double> value;
+  View<float> single_value;
+
+  struct Term {
+    int index;
+    double value;
+  };
+  SparseSums() = default;
+  explicit SparseSums(const std::vector<std::vector<Term>>& numbers);
+
+  /// Factors in the precision of the network.
+  template <class T>
+  const View<T>& values() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return single_value;
+    } else {
+      return value;
+    }
+  }
 };
 
 /// The tensor-product convolution of NequIP and MACE: message_i = sum over edges of R(r) * C(l1 l2 l3) h_j Y(r_ij),
@@ -35,21 +60,9 @@ struct Convolution {
   int couplings = 0;                     ///< numbers of a row of couplings
   bool couplings_are_harmonics = false;  ///< scalars only: the matrices are the harmonics themselves
 
-  /// couplings[k] = sum over entries begin[k] <= n < begin[k+1] of value[n] Y[harmonic[n]]
-  View<int> begin, harmonic;
-  View<double> value;
-  View<float> single_value;
+  SparseSums from_harmonics;  ///< couplings, of Y
+  SparseSums from_couplings;  ///< of each path its part in the adjoints of Y, of the adjoint of its matrix
   View<ConvolutionPath> device_paths;
-
-  /// Factors of the 3j symbols in the precision of the network.
-  template <class T>
-  const View<T>& values() const {
-    if constexpr (std::is_same_v<T, float>) {
-      return single_value;
-    } else {
-      return value;
-    }
-  }
 };
 
 /// What a convolution reads for the edges [edge_begin, edge_end) of the receivers [row_begin, row_end). Messages and

@@ -193,7 +193,7 @@ struct ConvolveBackward {
   Radial radial;
   View<ConvolutionPath> paths;
   int couplings;
-  View<int> begin, harmonic;
+  View<int> begin, element;
   View<T> value;
   Features<A> in, g_out, g_in;
   int harmonics;
@@ -234,7 +234,7 @@ struct ConvolveBackward {
       for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
       by_component<D1, D3, diagonal>(team, path, i, e, of_edge, g_matrix);
     }
-    if constexpr (!A::dual) spread<D1, D3>(path, g_matrix, g_y);
+    if constexpr (!A::dual) spread(path, g_matrix, g_y);
   }
 
   /// Where the sums of a matrix fit into registers: a lane of channels has all of its components at once.
@@ -340,18 +340,12 @@ struct ConvolveBackward {
   }
 
   /// From the adjoint of a coupling matrix to that of the harmonics, lane by lane: the sum over channels comes last.
-  /// The matrix of a path from scalars is a multiple of the harmonics (their rotations are irreducible).
-  template <int D1, int D3>
   KOKKOS_INLINE_FUNCTION void spread(const ConvolutionPath& path, const Lane<T>* g_matrix, Lane<T>* g_y) const {
-    if constexpr (D1 == 1) {
-      const T factor = value(begin(path.coupling));
-      for (int k = 0; k < D3; ++k) g_y[path.l2 * path.l2 + k] += factor * g_matrix[k];
-      return;
-    }
-    for (int k = 0; k < D1 * D3; ++k) {
-      for (int n = begin(path.coupling + k); n < begin(path.coupling + k + 1); ++n) {
-        g_y[harmonic(n)] += value(n) * g_matrix[k];
-      }
+    for (int m = 0; m < 2 * path.l2 + 1; ++m) {
+      const int k = path.harmonic + m;
+      Lane<T> sum = g_y[path.l2 * path.l2 + m];
+      for (int n = begin(k); n < begin(k + 1); ++n) sum += value(n) * g_matrix[element(n)];
+      g_y[path.l2 * path.l2 + m] = sum;
     }
   }
 };
@@ -385,9 +379,10 @@ void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Fe
   with_radial<A>(c, batch, [&](const auto& radial) {
     using T = typename A::Real;
     using Radial = std::decay_t<decltype(radial)>;
+    const SparseSums& sums = c.from_couplings;
     for_teams("isotrope::convolve_backward", batch.row_end - batch.row_begin,
-              ConvolveBackward<A, Radial>{batch, radial, c.device_paths, c.couplings, c.begin, c.harmonic,
-                                          c.values<T>(), in, g_out, g_in, harmonics, g_harmonics});
+              ConvolveBackward<A, Radial>{batch, radial, c.device_paths, c.couplings, sums.begin, sums.index,
+                                          sums.values<T>(), in, g_out, g_in, harmonics, g_harmonics});
   });
 }
 
