@@ -160,7 +160,9 @@ struct Convolve {
     const int pad = in.layout.block[path.in_block].pad, out_pad = out.layout.block[path.out_block].pad;
     T* const target = out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel + c;
     Vec sum[lanes][D3];
+#pragma GCC unroll 7
     for (int a = 0; a < lanes; ++a) {
+#pragma GCC unroll 7
       for (int m = 0; m < D3; ++m) {
         sum[a][m] = more ? A::load(target + m * out_pad * A::rows + a * w, out_pad) : A::zero();
       }
@@ -170,15 +172,22 @@ struct Convolve {
       const typename A::Num* matrix = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
       const T* h = in.at(path.in_block, batch.sender[e - batch.edge_begin], 0) + c;
       Vec r[lanes], x[lanes];
+#pragma GCC unroll 7
       for (int a = 0; a < lanes; ++a) r[a] = group[k].value(path.weight + c + a * w);
+#pragma GCC unroll 7
       for (int m1 = 0; m1 < D1; ++m1) {
+#pragma GCC unroll 7
         for (int a = 0; a < lanes; ++a) x[a] = r[a] * A::load(h + m1 * pad * A::rows + a * w, pad);
+#pragma GCC unroll 7
         for (int m3 = diagonal ? m1 : 0; m3 < (diagonal ? m1 + 1 : D3); ++m3) {
+#pragma GCC unroll 7
           for (int a = 0; a < lanes; ++a) sum[a][m3] += matrix[m3 * D1 + m1] * x[a];
         }
       }
     }
+#pragma GCC unroll 7
     for (int a = 0; a < lanes; ++a) {
+#pragma GCC unroll 7
       for (int m = 0; m < D3; ++m) A::store(target + m * out_pad * A::rows + a * w, out_pad, sum[a][m]);
     }
   }
