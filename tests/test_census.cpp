@@ -216,7 +216,9 @@ TEST(Histogram, WidthGrowsUntilTheBinsAreFew) {
   std::int64_t total = 0;
   double mean = 0;
   for (std::size_t k = 0; k < bins.size(); ++k) {
-    if (k > 0) EXPECT_NEAR(bins[k].from, bins[k - 1].to, 1e-12);
+    if (k > 0) {
+      EXPECT_NEAR(bins[k].from, bins[k - 1].to, 1e-12);
+    }
     total += bins[k].count;
     mean += static_cast<double>(bins[k].count) * 0.5 * (bins[k].from + bins[k].to) / 100002;
   }

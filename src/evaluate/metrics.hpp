@@ -24,10 +24,10 @@ struct Labels {
 
 /// What a potential says about the same batch.
 struct Prediction {
-  std::vector<double> energy;       ///< [graphs] total energy with E0, eV
-  std::vector<Vec3> forces;         ///< [atoms] eV/Å, the model's answer
-  std::vector<Mat3> stress;         ///< [graphs] eV/Å^3; 0 where not fully periodic; empty: direct forces have none
-  std::vector<Vec3> direct_forces;  ///< [atoms] eV/Å, of a model that gives both kinds; else empty
+  std::vector<double> energy;         ///< [graphs] total energy with E0, eV
+  std::vector<Vec3> forces;           ///< [atoms] eV/Å, the model's answer
+  std::vector<Mat3> stress;           ///< [graphs] eV/Å^3; 0 where not fully periodic; empty: direct forces have none
+  std::vector<Vec3> direct_forces{};  ///< [atoms] eV/Å, of a model that gives both kinds; else empty
 };
 
 /// Sums of errors, to be added over batches and ranks, then read as means. Masked labels do not count, weights do not

@@ -21,7 +21,7 @@ struct ConversionRequest {
   std::string format;  ///< name, or empty: by extension
   ReadOptions read;
   bool skip_bad = false;  ///< pass over entries that are not fit, and log them; otherwise the first ends the conversion
-  std::optional<SplitRule> split;
+  std::optional<SplitRule> split{};
   std::int64_t entries_per_part = 0;      ///< 0: what the format says
   std::int64_t structures_per_shard = 0;  ///< 0: a million
   nlohmann::json provenance;              ///< program, level of theory

@@ -21,8 +21,8 @@ constexpr int deepest_list = 3;
 /// Numbers of an array with its shape.
 struct Array {
   std::string_view name;
-  std::vector<std::int64_t> shape;
-  std::vector<double> values;
+  std::vector<std::int64_t> shape{};
+  std::vector<double> values{};
   bool present = false;
 };
 

@@ -28,14 +28,15 @@ struct PotentialInfo {
   std::vector<double> atomic_energies;  ///< [elements] E0, eV
   double cutoff = 0;                    ///< Å; 0: none, every atom of a molecule sees every other
   Symmetry symmetry = Symmetry::o3;
-  bool smooth_cutoff = true;                 ///< energy and forces have no jump where an atom crosses the cutoff
-  bool gradient_forces = true;               ///< evaluate() gives dE/dr
-  bool direct_forces = false;                ///< evaluate() gives direct forces
-  Forces forces = Forces::gradient;          ///< which of them are the model's answer
-  std::vector<int> charges, multiplicities;  ///< that the model was made for, ascending; empty: it does not read them
-  int latent_width = 0;                      ///< of Result::latent; 0: the model has none
-  int message_passing_layers = 0;            ///< how many halo exchanges a pass makes
-  int exchange_width = 0;                    ///< the widest exchange, in doubles per atom (0: none)
+  bool smooth_cutoff = true;          ///< energy and forces have no jump where an atom crosses the cutoff
+  bool gradient_forces = true;        ///< evaluate() gives dE/dr
+  bool direct_forces = false;         ///< evaluate() gives direct forces
+  Forces forces = Forces::gradient;   ///< which of them are the model's answer
+  std::vector<int> charges{};         ///< that the model was made for, ascending; empty: it does not read them
+  std::vector<int> multiplicities{};  ///< likewise
+  int latent_width = 0;               ///< of Result::latent; 0: the model has none
+  int message_passing_layers = 0;     ///< how many halo exchanges a pass makes
+  int exchange_width = 0;             ///< the widest exchange, in doubles per atom (0: none)
 };
 
 /// Scratch of one caller; reused from call to call, so that a step allocates nothing once sizes have settled.
