@@ -5,10 +5,9 @@
 
 #include "core/lane.hpp"
 
-/// Squares of lanes are transposed in registers: [item][component] to one lane of items per component. Host builds only
-/// (a device's lane is one number).
-#ifndef ISOTROPE_DEVICE_BUILD
+/// Squares of lanes are transposed in registers: [item][component] to one lane of items per component.
 namespace isotrope {
+#ifndef ISOTROPE_DEVICE_BUILD
 
 namespace lane_detail {
 /// One stage of the transposition of a square of lanes: blocks of `step` numbers change places between two rows.
@@ -43,6 +42,10 @@ template <class T>
 inline void transpose_square(Lane<T>* rows) {
   lane_detail::transpose_stage<1, T>(rows);
 }
+#else
+/// A device's lane is one number.
+template <class T>
+KOKKOS_INLINE_FUNCTION void transpose_square(Lane<T>*) {}
+#endif
 
 }  // namespace isotrope
-#endif

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/lane_transpose.hpp"
 #include "core/loops.hpp"
 #include "so3/clebsch_gordan.hpp"
 
@@ -120,16 +121,34 @@ struct CoupleLanes {
   KOKKOS_FUNCTION void operator()(long lane) const {
     const long first = lane * w;
     const int n = static_cast<int>(edges - first < w ? edges - first : w);
-    T of_edges[most_harmonics * w] = {}, sums[w];
+    T of_edges[most_harmonics * w] = {};
     for (int k = 0; k < harmonics; ++k) {
       for (int e = 0; e < n; ++e) of_edges[k * w + e] = y[(first + e) * harmonics + k];
     }
-    for (int k = 0; k < couplings; ++k) {
-      Lane<T> sum(T(0));
-      for (int m = begin(k); m < begin(k + 1); ++m) sum += value(m) * load_lane(of_edges + harmonic(m) * w);
-      store_lane(sums, sum);
-      for (int e = 0; e < n; ++e) out[(first + e) * couplings + k] = sums[e];
+    // A lane of couplings at a time; the last one begins where it ends with them.
+    for (int k = 0; k < couplings; k += w) some_couplings(of_edges, first, n, k + w <= couplings ? k : couplings - w);
+  }
+
+  KOKKOS_INLINE_FUNCTION void some_couplings(const T* of_edges, long first, int n, int from) const {
+    Lane<T> sums[w];
+    for (int k = 0; k < w; ++k) sums[k] = from + k < 0 ? Lane<T>(T(0)) : sum(of_edges, from + k);
+    transpose_square<T>(sums);
+    for (int e = 0; e < n; ++e) {
+      T* const row = out + (first + e) * couplings + from;
+      if (from >= 0) {
+        store_lane(row, sums[e]);
+      } else {  // fewer than a lane of them
+        T numbers[w];
+        store_lane(numbers, sums[e]);
+        for (int k = -from; k < w; ++k) row[k] = numbers[k];
+      }
     }
+  }
+
+  KOKKOS_INLINE_FUNCTION Lane<T> sum(const T* of_edges, int k) const {
+    Lane<T> sum(T(0));
+    for (int m = begin(k); m < begin(k + 1); ++m) sum += value(m) * load_lane(of_edges + harmonic(m) * w);
+    return sum;
   }
 };
 
