@@ -152,7 +152,7 @@ class TestTrain(CommandLineTest):
                           self.config(("forces:", "force:")))
         self.assert_error("model: unknown key 'hidden_irrep'; did you mean 'hidden_irreps'?", "train",
                           self.config(("hidden_irreps", "hidden_irrep")))
-        self.assert_error("unknown architecture 'mice': this build knows mace, nequip, tdn, transip", "train", self.config(("mace", "mice")))
+        self.assert_error("unknown architecture 'mice': this build knows mace, nequip, tdn, transip", "train", self.config(("architecture: mace", "architecture: mice")))
         self.assert_error(f"cannot open {SOURCE}/data/absent.h5: file not found", "train",
                           self.config(("ethanol_train", "absent")))
         self.assert_error(
