@@ -100,11 +100,11 @@ class Potential {
 
 /// Numbers of a training set that a fresh model starts from.
 struct DataStatistics {
-  std::vector<int> elements;                 ///< atomic numbers, ascending
-  std::vector<double> atomic_energies;       ///< [elements] E0, eV
-  double average_neighbours = 1;             ///< edges per atom within the cutoff
-  double force_rms = 1;                      ///< of the labels (or of what the baseline leaves), eV/Å
-  std::vector<int> charges, multiplicities;  ///< that are labelled, ascending
+  std::vector<int> elements;                     ///< atomic numbers, ascending
+  std::vector<double> atomic_energies;           ///< [elements] E0, eV
+  double average_neighbours = 1;                 ///< edges per atom within the cutoff
+  double force_rms = 1;                          ///< of the labels (or of what the baseline leaves), eV/Å
+  std::vector<int> charges{}, multiplicities{};  ///< that are labelled, ascending
 };
 
 /// The registry (models/registry.cpp) is where an architecture is added.
