@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <numeric>
-#include <type_traits>
 #include <vector>
 
+#include "core/lane_hold.hpp"
 #include "core/lane_transpose.hpp"
 
 #ifndef ISOTROPE_DEVICE_BUILD
@@ -13,7 +13,7 @@ namespace isotrope {
 namespace {
 
 /// Rows and lanes of columns of a tile: 21 sums with the 32 registers of AVX-512, else 12 with 16, and their factors.
-constexpr bool many_registers = lane_width<float> * sizeof(float) >= 64;
+constexpr bool many_registers = vector_registers<float> == 32;
 constexpr int tile_rows = many_registers ? 7 : 6;
 constexpr int tile_lanes = many_registers ? 3 : 2;
 constexpr long most_depth = 384;         // of a panel, so that it stays in the first cache, or near

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <algorithm>
+#include <type_traits>
 
 #include "core/lane.hpp"
 
@@ -29,14 +30,14 @@ inline void store_pairs(T* p, const PairLane<T>& x) {
 }
 #else
 template <class T>
-using PairLane = T;
+using PairLane = Lane<T>;
 template <class T>
-KOKKOS_INLINE_FUNCTION T load_pairs(const T* p) {
-  return *p;
+KOKKOS_INLINE_FUNCTION PairLane<T> load_pairs(const T* p) {
+  return load_lane(p);
 }
 template <class T>
-KOKKOS_INLINE_FUNCTION void store_pairs(T* p, const T& x) {
-  *p = x;
+KOKKOS_INLINE_FUNCTION void store_pairs(T* p, const PairLane<T>& x) {
+  store_lane(p, x);
 }
 #endif
 
@@ -85,14 +86,12 @@ struct Pairs {
 
  private:
   KOKKOS_INLINE_FUNCTION static void scatter_part(Real* p, const Part& x) {
-    if constexpr (serial_space) {
+    if constexpr (std::is_same_v<Part, Lane<Real>>) {
+      scatter_lane<Real>(p, x);
+    } else if constexpr (serial_space) {
       store_pairs<Real>(p, Part(load_pairs<Real>(p) + x));
     } else {
-#ifdef ISOTROPE_DEVICE_BUILD
-      Kokkos::atomic_add(p, x);
-#else
       for (int k = 0; k < pair_width<Real>; ++k) Kokkos::atomic_add(p + k, static_cast<Real>(x[k]));
-#endif
     }
   }
 };
