@@ -131,13 +131,14 @@ void convolution(benchmark::State& state, const char* irreps, bool backward) {
   const View<Num> harmonics = random_view<Num>(edges * b.harmonics());
   const View<T> radial = random_view<T>(edges * A::rows * c.weights);
   View<Num> couplings("couplings", edges * c.couplings);
-  View<T> g_harmonics("g_harmonics", edges * b.harmonics());
+  View<T> g_harmonics("g_harmonics", edges * b.harmonics()), g_couplings("g_couplings", edges * c.couplings);
   const Filled<A> in(b.layer().in, atoms), out(c.out, atoms), g_in(b.layer().in, atoms);
   couple<A>(c, edges, b.harmonics(), harmonics.data(), couplings.data());
   time_per_atom(state, [&] {
     if (backward) {
-      convolve_backward<A>(c, b.batch(couplings, radial), in.features, out.features, g_in.features, b.harmonics(),
-                           A::dual ? nullptr : g_harmonics.data());
+      convolve_backward<A>(c, b.batch(couplings, radial), in.features, out.features, g_in.features,
+                           A::dual ? nullptr : g_couplings.data());
+      if (!A::dual) couple_backward<T>(c, edges, b.harmonics(), g_couplings.data(), g_harmonics.data());
     } else {
       couple<A>(c, edges, b.harmonics(), harmonics.data(), couplings.data());
       convolve<A>(c, b.batch(couplings, radial), in.features, out.features);

@@ -135,11 +135,13 @@ struct ConvolutionCase : LayerCase {
     const auto h = store<A>(problem.features<A>(), part(x, 0, n_features));
     const auto weights = store<A>(problem.radial<A>(), part(x, n_features, n_radial));
     const auto g_out = store<A>(problem.messages<A>(), gy), g_in = zeros<A>(problem.features<A>());
-    const View<T> g_harmonics("g_harmonics", n_harmonics);
+    const View<T> g_harmonics("g_harmonics", n_harmonics), g_couplings("g_couplings", edges * c.couplings);
+    Kokkos::deep_copy(g_couplings, std::numeric_limits<T>::quiet_NaN());
     const auto values = couplings<A>(c, x);
     convolve_backward<A>(c, Batch<A>{}.of(0, rows, c, values, weights), features<A>(in, senders, h),
-                         features<A>(c.out, rows, g_out), features<A>(in, senders, g_in), problem.harmonics(),
-                         A::dual ? nullptr : g_harmonics.data());
+                         features<A>(c.out, rows, g_out), features<A>(in, senders, g_in),
+                         A::dual ? nullptr : g_couplings.data());
+    if (!A::dual) couple_backward<T>(c, edges, problem.harmonics(), g_couplings.data(), g_harmonics.data());
     Numbers g = read<A>(problem.features<A>(), g_in);
     append(g, read<A>(problem.radial<A>(), weights));  // written over the weights
     if (!A::dual) append(g, read_numbers<Plain<T>>(g_harmonics));

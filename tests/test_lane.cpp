@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "core/lane_math.hpp"
@@ -259,6 +260,35 @@ TYPED_TEST(LaneMath, LoadsStoresAndSumsTouchTheirOwnRows) {
   }
   Plain<T>::store(memory.data(), stride, Plain<T>::zero());
   for (int k = 0; k < width; ++k) EXPECT_EQ(memory[k], T(0));
+}
+
+template <int N, class T>
+void expect_sums_of_lanes() {
+  Lane<T> x[N];
+  std::vector<T> target(N + 2, T(-1)), expected(N + 2, T(-1));
+  for (int k = 0; k < N; ++k) {
+    std::vector<T> numbers(lane_width<T>);
+    for (int p = 0; p < lane_width<T>; ++p) numbers[p] = T((7 * k + 3 * p) % 11 + k * p);
+    expected[k + 1] = std::accumulate(numbers.begin(), numbers.end(), T(0));
+    x[k] = load_lane(numbers.data());
+  }
+  const auto sum_up = [&](const ChannelTeam& team, int) { team.template store_sums<N, T>(x, target.data() + 1); };
+  for_teams("test", 1, sum_up);
+  EXPECT_EQ(target, expected) << N;
+}
+
+/// All of them, and nothing is written beside them.
+TYPED_TEST(LaneMath, SumsOfSeveralLanesAtOnce) {
+  using T = TypeParam;
+  expect_sums_of_lanes<1, T>();
+  expect_sums_of_lanes<2, T>();
+  expect_sums_of_lanes<3, T>();
+  expect_sums_of_lanes<7, T>();
+  expect_sums_of_lanes<8, T>();
+  expect_sums_of_lanes<15, T>();
+  expect_sums_of_lanes<16, T>();
+  expect_sums_of_lanes<21, T>();
+  expect_sums_of_lanes<49, T>();
 }
 
 /// Many items add to the same lane: right only if scatter does not race.

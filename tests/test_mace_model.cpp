@@ -144,7 +144,7 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   const View<double> weight_gradient("gradient", plan.plan.size());
   EdgeModel<double> edges{radial.basis(shape), {shape.l_max, -1, false}, {}, weights.data()};
   edges.length_wanted = shape.zbl;
-  RadialTables<double> tables(radial.host_basis(shape), 1e-6);
+  RadialTables<double> tables(radial.host_basis(shape), default_table_tolerance);
   for (const MaceLayer& layer : plan.layers) {
     edges.layers.push_back({layer.convolution.get(), &layer.radial});
     if (division.tabulated) tables.add(layer.radial, weights, *layer.convolution);

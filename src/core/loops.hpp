@@ -2,6 +2,7 @@
 #pragma once
 #include "core/kokkos_ext.hpp"
 #include "core/lane.hpp"
+#include "core/lane_sums.hpp"
 
 /// How loops over edges, atoms and channels map onto an execution space.
 namespace isotrope {
@@ -52,6 +53,14 @@ struct ChannelTeam {
     member.team_reduce(Kokkos::Sum<T>(value));
     return value;
   }
+  /// target[k] = the sum of x[k] over all channels, k < N.
+  template <int N, class T>
+  KOKKOS_INLINE_FUNCTION void store_sums(const T* x, T* target) const {
+    for (int k = 0; k < N; ++k) {
+      const T total = sum(x[k]);
+      if (member.team_rank() == 0) target[k] = total;
+    }
+  }
   template <class F>
   KOKKOS_INLINE_FUNCTION void once(const F& f) const {
     if (member.team_rank() == 0) f();
@@ -79,6 +88,10 @@ struct ChannelTeam {
   template <class V>
   auto sum(const V& value) const {
     return horizontal_sum(value);
+  }
+  template <int N, class T>
+  KOKKOS_FORCEINLINE_FUNCTION void store_sums(const Lane<T>* x, T* target) const {
+    isotrope::store_sums<N, T>(x, target);
   }
   template <class F>
   void once(const F& f) const {

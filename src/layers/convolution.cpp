@@ -47,7 +47,7 @@ Convolution::Convolution(const Layout& in, int l_max) : Convolution(in, natural_
 
 Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, int out_blocks)
     : paths(std::move(wanted)) {
-  std::vector<std::vector<SparseSums::Term>> coupling_terms, harmonic_terms;
+  std::vector<std::vector<SparseSums::Term>> coupling_terms;
   std::vector<int> pads(out_blocks, 0), muls(out_blocks, 0), ls(out_blocks, 0);
   for (ConvolutionPath& p : paths) {
     require(std::max({p.l1, p.l2, p.l3}) <= l_limit, "l_max is {}: this build convolves up to l = {}",
@@ -57,23 +57,19 @@ Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, 
     p.out_channel = pads[p.out_block];
     p.weight = weights;
     p.coupling = couplings;
-    p.harmonic = static_cast<int>(harmonic_terms.size());
     pads[p.out_block] += in.block[p.in_block].pad;
     muls[p.out_block] += in.block[p.in_block].mul;
     weights += in.block[p.in_block].pad;
     const int d1 = 2 * p.l1 + 1, d2 = 2 * p.l2 + 1, d3 = 2 * p.l3 + 1;
     couplings += d1 * d3;
     coupling_terms.resize(p.coupling + d1 * d3);
-    harmonic_terms.resize(p.harmonic + d2);
     const std::vector<double>& w3j = wigner_3j(p.l1, p.l2, p.l3);
     for (int m3 = 0; m3 < d3; ++m3) {
       for (int m1 = 0; m1 < d1; ++m1) {
         for (int m2 = 0; m2 < d2; ++m2) {
           const double c = std::sqrt(static_cast<double>(d3)) * w3j[(m1 * d2 + m2) * d3 + m3];
           if (std::abs(c) < 1e-14) continue;
-          const int element = m3 * d1 + m1;
-          coupling_terms[p.coupling + element].push_back({p.l2 * p.l2 + m2, c});
-          harmonic_terms[p.harmonic + m2].push_back({element, c});
+          coupling_terms[p.coupling + m3 * d1 + m1].push_back({p.l2 * p.l2 + m2, c});
         }
       }
     }
@@ -85,7 +81,6 @@ Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, 
   }
   couplings_are_harmonics = in_order;
   from_harmonics = SparseSums(coupling_terms);
-  from_couplings = SparseSums(harmonic_terms);
   device_paths = to_device("isotrope::convolution::paths", paths);
 }
 
@@ -152,6 +147,51 @@ struct CoupleLanes {
   }
 };
 
+/// The same way back.
+template <class T>
+struct CoupleLanesBackward {
+  static constexpr int w = lane_width<T>,
+                       most_harmonics = padded<T>((Convolution::l_limit + 1) * (Convolution::l_limit + 1));
+  long edges;
+  int couplings, harmonics;
+  View<int> begin, harmonic;
+  View<T> value;
+  const T* g_couplings;
+  T* g_y;
+  KOKKOS_FUNCTION void operator()(long lane) const {
+    const long first = lane * w;
+    const int n = static_cast<int>(edges - first < w ? edges - first : w);
+    Lane<T> sums[most_harmonics];
+    for (int k = 0; k < most_harmonics; ++k) sums[k] = Lane<T>(T(0));
+    for (int k = 0; k < couplings; k += w) some_couplings(first, n, k, sums);
+    for (int from = 0; from < harmonics; from += w) {
+      transpose_square<T>(sums + from);
+      for (int e = 0; e < n; ++e) {
+        T numbers[w];
+        store_lane(numbers, sums[from + e]);
+        T* const row = g_y + (first + e) * harmonics + from;
+        for (int k = 0; k < w && from + k < harmonics; ++k) row[k] += numbers[k];
+      }
+    }
+  }
+
+  /// Those from `from` on, up to a lane of them.
+  KOKKOS_INLINE_FUNCTION void some_couplings(long first, int n, int from, Lane<T>* sums) const {
+    const int count = couplings - from < w ? couplings - from : w;
+    Lane<T> of_edges[w];
+    for (int e = 0; e < w; ++e) {
+      T numbers[w] = {};
+      const T* row = g_couplings + (first + (e < n ? e : 0)) * couplings + from;
+      for (int k = 0; k < count; ++k) numbers[k] = row[k];
+      of_edges[e] = load_lane(numbers);
+    }
+    transpose_square<T>(of_edges);
+    for (int k = 0; k < count; ++k) {
+      for (int m = begin(from + k); m < begin(from + k + 1); ++m) sums[harmonic(m)] += value(m) * of_edges[k];
+    }
+  }
+};
+
 }  // namespace
 
 template <class A>
@@ -168,6 +208,17 @@ void couple(const Convolution& c, long edges, int harmonics, const typename A::N
   }
 }
 
+template <class T>
+void couple_backward(const Convolution& c, long edges, int harmonics, const T* g_couplings, T* g_harmonics) {
+  constexpr int w = lane_width<T>;
+  const SparseSums& sums = c.from_harmonics;
+  for_each("isotrope::couple_backward", (edges + w - 1) / w,
+           CoupleLanesBackward<T>{edges, c.couplings, harmonics, sums.begin, sums.index, sums.values<T>(), g_couplings,
+                                  g_harmonics});
+}
+
+template void couple_backward<float>(const Convolution&, long, int, const float*, float*);
+template void couple_backward<double>(const Convolution&, long, int, const double*, double*);
 template void couple<Plain<float>>(const Convolution&, long, int, const float*, float*);
 template void couple<Plain<double>>(const Convolution&, long, int, const double*, double*);
 template void couple<WithTangent<float>>(const Convolution&, long, int, const Dual<float>*, Dual<float>*);

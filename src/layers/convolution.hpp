@@ -14,7 +14,6 @@ struct ConvolutionPath {
   int out_channel = 0;  ///< where its channels start in the message block
   int weight = 0;       ///< where its channels start in a row of radial weights
   int coupling = 0;     ///< where its (2 l3 + 1) x (2 l1 + 1) matrix starts in a row of couplings
-  int harmonic = 0;     ///< where its 2 l2 + 1 sums of `from_couplings` start
 };
 
 /// Sums with few terms: number k is the sum over begin[k] <= n < begin[k+1] of value[n] x[index[n]].
@@ -61,7 +60,6 @@ struct Convolution {
   bool couplings_are_harmonics = false;  ///< scalars only: the matrices are the harmonics themselves
 
   SparseSums from_harmonics;  ///< couplings, of Y
-  SparseSums from_couplings;  ///< of each path its part in the adjoints of Y, of the adjoint of its matrix
   View<ConvolutionPath> device_paths;
 };
 
@@ -90,10 +88,14 @@ template <class A>
 void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& out);
 
 /// Adjoints: of the radial weights (written over batch.weights) or of the length, of the sender features (added to
-/// g_in; none where its data is null) and, for plain numbers, of the harmonics (added to g_harmonics [edge -
-/// edge_begin][harmonics]; for duals nobody reads it).
+/// g_in; none where its data is null) and, for plain numbers, of the couplings (written to g_couplings [edge -
+/// edge_begin][couplings]; for duals nobody reads it).
 template <class A>
 void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
-                       const Features<A>& g_in, int harmonics, typename A::Real* g_harmonics);
+                       const Features<A>& g_in, typename A::Real* g_couplings);
+
+/// Adds the adjoint of the harmonics [edges][harmonics].
+template <class T>
+void couple_backward(const Convolution& c, long edges, int harmonics, const T* g_couplings, T* g_harmonics);
 
 }  // namespace isotrope

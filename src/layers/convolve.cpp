@@ -197,59 +197,61 @@ template <class A, class Radial>
 struct ConvolveBackward {
   using T = typename A::Real;
   using Vec = typename A::Vec;
-  static constexpr int most_harmonics = (Convolution::l_limit + 1) * (Convolution::l_limit + 1);
   EdgeBatch<A> batch;
   Radial radial;
   View<ConvolutionPath> paths;
   int couplings;
-  View<int> begin, element;
-  View<T> value;
   Features<A> in, g_out, g_in;
-  int harmonics;
-  T* g_harmonics;
+  T* g_couplings;
 
   KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
     const int i = batch.row_begin + item;
     for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
-      Lane<T> g_y[most_harmonics];
-      for (int k = 0; k < most_harmonics; ++k) g_y[k] = Lane<T>(T(0));
       auto of_edge = radial.edge(e);
       for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
         const ConvolutionPath& path = paths(p);
-        with_sizes(path, [&](auto d1, auto d3, auto diagonal) {
-          edge<d1(), d3(), diagonal()>(team, path, i, e, of_edge, g_y);
-        });
+        with_sizes(path,
+                   [&](auto d1, auto d3, auto diagonal) { edge<d1(), d3(), diagonal()>(team, path, i, e, of_edge); });
       }
       of_edge.finish(team);
-      if constexpr (!A::dual) {
-        T* target = g_harmonics + (e - batch.edge_begin) * harmonics;
-        for (int k = 0; k < harmonics && k < most_harmonics; ++k) {
-          const T total = team.sum(g_y[k]);
-          team.once([&] { target[k] += total; });
-        }
-      }
     }
   }
 
   template <int D1, int D3, bool diagonal>
   KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
-                                   typename Radial::Edge& of_edge, Lane<T>* g_y) const {
+                                   typename Radial::Edge& of_edge) const {
     constexpr int sums = diagonal ? D1 : D1 * D3;
     constexpr bool fits = D1 == 1 || (!A::dual && sums + 2 * D1 + 5 <= vector_registers<T>);
-    Lane<T> g_matrix[D1 * D3];
     if constexpr (fits) {
-      all_components<D1, D3, diagonal>(team, path, i, e, of_edge, g_matrix);
+      all_components<D1, D3, diagonal>(team, path, i, e, of_edge);
     } else {
-      for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
-      by_component<D1, D3, diagonal>(team, path, i, e, of_edge, g_matrix);
+      by_component<D1, D3, diagonal>(team, path, i, e, of_edge);
     }
-    if constexpr (!A::dual) spread(path, g_matrix, g_y);
+  }
+
+  /// The adjoint of a coupling matrix, of which only the diagonal is there where it is a diagonal one.
+  template <int D1, int D3, bool diagonal>
+  KOKKOS_FORCEINLINE_FUNCTION void store_matrix(const ChannelTeam& team, const ConvolutionPath& path, long e,
+                                                const Lane<T>* g_matrix) const {
+    T* target = g_couplings + (e - batch.edge_begin) * couplings + path.coupling;
+    if constexpr (diagonal) {
+      Lane<T> entries[D1];
+      T totals[D1];
+#pragma GCC unroll 7
+      for (int m = 0; m < D1; ++m) entries[m] = g_matrix[m * D1 + m];
+      team.template store_sums<D1, T>(entries, totals);
+      team.once([&] {
+        for (int k = 0; k < D1 * D1; ++k) target[k] = k % (D1 + 1) == 0 ? totals[k / D1] : T(0);
+      });
+    } else {
+      team.template store_sums<D1 * D3, T>(g_matrix, target);
+    }
   }
 
   /// Where the sums of a matrix fit into registers: a lane of channels has all of its components at once.
   template <int D1, int D3, bool diagonal>
   KOKKOS_FORCEINLINE_FUNCTION void all_components(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
-                                                  typename Radial::Edge& of_edge, Lane<T>* g_matrix) const {
+                                                  typename Radial::Edge& of_edge) const {
     const int pad = in.layout.block[path.in_block].pad, out_pad = g_out.layout.block[path.out_block].pad;
     const int j = batch.sender[e - batch.edge_begin], weight = path.weight;
     const T* h = in.at(path.in_block, j, 0);
@@ -293,8 +295,7 @@ struct ConvolveBackward {
       for (int m1 = 0; m1 < D1; ++m1) scatter<A>(g_h + c + m1 * pad * A::rows, pad, r * w[m1]);
     }
     of_edge = radial;
-#pragma GCC unroll 49
-    for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = sum[k];
+    if constexpr (!A::dual) store_matrix<D1, D3, diagonal>(team, path, e, sum);
   }
 
   /// Lanes of channels that pass through a row of the coupling matrix together, so that it stays in registers.
@@ -302,7 +303,9 @@ struct ConvolveBackward {
 
   template <int D1, int D3, bool diagonal>
   KOKKOS_FORCEINLINE_FUNCTION void by_component(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
-                                                typename Radial::Edge& of_edge, Lane<T>* g_matrix) const {
+                                                typename Radial::Edge& of_edge) const {
+    Lane<T> g_matrix[D1 * D3];
+    for (int k = 0; k < D1 * D3; ++k) g_matrix[k] = Lane<T>(T(0));
     const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
     team.for_blocks((lanes + tile - 1) / tile, [&](int b) {
       Vec r[tile], g_r[tile];
@@ -316,6 +319,7 @@ struct ConvolveBackward {
       for (int a = 0; a < n; ++a) radial.add_gradient(weight + a * lane_width<T>, g_r[a]);
       of_edge = radial;
     });
+    if constexpr (!A::dual) store_matrix<D1, D3, diagonal>(team, path, e, g_matrix);
   }
 
   /// One component of the sender feature, n lanes of channels from `channel` on; the first begins the sums in g_r.
@@ -347,16 +351,6 @@ struct ConvolveBackward {
     }
     for (int k = 0; k < count; ++k) g_matrix[(first + k) * D1 + m1] = g_row[k];
   }
-
-  /// From the adjoint of a coupling matrix to that of the harmonics, lane by lane: the sum over channels comes last.
-  KOKKOS_INLINE_FUNCTION void spread(const ConvolutionPath& path, const Lane<T>* g_matrix, Lane<T>* g_y) const {
-    for (int m = 0; m < 2 * path.l2 + 1; ++m) {
-      const int k = path.harmonic + m;
-      Lane<T> sum = g_y[path.l2 * path.l2 + m];
-      for (int n = begin(k); n < begin(k + 1); ++n) sum += value(n) * g_matrix[element(n)];
-      g_y[path.l2 * path.l2 + m] = sum;
-    }
-  }
 };
 
 /// Calls f with the source of the radial weights.
@@ -384,21 +378,18 @@ void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>
 
 template <class A>
 void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
-                       const Features<A>& g_in, int harmonics, typename A::Real* g_harmonics) {
+                       const Features<A>& g_in, typename A::Real* g_couplings) {
   with_radial<A>(c, batch, [&](const auto& radial) {
-    using T = typename A::Real;
     using Radial = std::decay_t<decltype(radial)>;
-    const SparseSums& sums = c.from_couplings;
     for_teams("isotrope::convolve_backward", batch.row_end - batch.row_begin,
-              ConvolveBackward<A, Radial>{batch, radial, c.device_paths, c.couplings, sums.begin, sums.index,
-                                          sums.values<T>(), in, g_out, g_in, harmonics, g_harmonics});
+              ConvolveBackward<A, Radial>{batch, radial, c.device_paths, c.couplings, in, g_out, g_in, g_couplings});
   });
 }
 
 #define ISOTROPE_INSTANTIATE(A)                                                                                       \
   template void convolve<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&);         \
   template void convolve_backward<A>(const Convolution&, const EdgeBatch<A>&, const Features<A>&, const Features<A>&, \
-                                     const Features<A>&, int, A::Real*);
+                                     const Features<A>&, A::Real*);
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)

@@ -183,9 +183,13 @@ void EdgeStream<A>::convolve_backward(int t, const RowRange& block, const Sender
       arrays_.g_harmonics.zeros(edges * harmonics);
       arrays_.g_length.zeros(edges);
     }
-    T* g_harmonics = A::dual ? nullptr : arrays_.g_harmonics.data() + start(chunk) * harmonics;
+    T* g_couplings = A::dual ? nullptr : arrays_.g_couplings.reserve(edges * layer.convolution->couplings);
     isotrope::convolve_backward<A>(*layer.convolution, batch(t, block, chunk, senders.by_species), senders.features,
-                                   g_messages, g_senders, harmonics, g_harmonics);
+                                   g_messages, g_senders, g_couplings);
+    if constexpr (!A::dual) {
+      couple_backward<T>(*layer.convolution, edges, harmonics, g_couplings,
+                         arrays_.g_harmonics.data() + start(chunk) * harmonics);
+    }
     if (streamed()) add_to_edge_vectors(chunk);
     if (!tabulated()) {
       const long at = chunk.edge_begin * count * A::rows;

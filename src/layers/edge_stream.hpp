@@ -52,6 +52,7 @@ struct EdgeArrays {
   Buffer<T> radial, g_radial;         ///< [edges][row][count of the basis]
   Buffer<typename A::Num> harmonics;  ///< [edges][(l_max+1)^2], of the chunk where edges are streamed
   Buffer<T> g_harmonics;              ///< likewise
+  Buffer<T> g_couplings;              ///< [edges of the chunk][couplings]
   int harmonics_first = -1;           ///< receiver of the chunk that they belong to where edges are streamed
   Buffer<int> sender_species;         ///< [edges of the chunk]
   Buffer<double> g_length;            ///< likewise [edges] dE/d|r| by other ways than the radial basis

@@ -39,20 +39,13 @@ struct TableBackward {
 }  // namespace
 
 template <class T>
-RadialTable<T>::RadialTable(double begin, double cutoff, int knots, int weights, const std::vector<double>& values,
-                            const std::vector<double>& slopes)
-    : knots_(knots), weights_(weights), begin_(begin), spacing_((cutoff - begin) / (knots - 1)) {
-  std::vector<T> rows(2 * values.size());
-  for (int k = 0; k < knots; ++k) {
-    for (int w = 0; w < weights; ++w) {
-      const std::size_t from = static_cast<std::size_t>(k) * weights + w;
-      const std::size_t to = 2UL * k * weights + 2 * (w - w % lane_width<T>)+w % lane_width<T>;
-      rows[to] = static_cast<T>(values[from]);
-      rows[to + lane_width<T>] = static_cast<T>(spacing_ * slopes[from]);
-    }
-  }
-  rows_ = to_device("isotrope::radial_table", rows);
-}
+RadialTable<T>::RadialTable(double begin, double width, const std::vector<TableStretch>& stretches, int weights,
+                            const std::vector<double>& coefficients)
+    : weights_(weights),
+      begin_(begin),
+      width_(width),
+      stretches_(to_device("isotrope::radial_table::stretches", stretches)),
+      rows_(to_device("isotrope::radial_table", std::vector<T>(coefficients.begin(), coefficients.end()))) {}
 
 template <class T>
 void RadialTable<T>::evaluate(long edges, const double* r, T* out) const {

@@ -10,59 +10,123 @@
 namespace isotrope {
 namespace {
 
-double largest(const std::vector<double>& values) {
-  double most = 0;
-  for (const double v : values) most = std::max(most, std::abs(v));
-  return std::max(most, 1e-300);
+/// Not a number is the largest of all.
+void raise(double& most, double value) {
+  if (!(std::abs(value) <= most)) most = std::abs(value);
 }
 
 /// The slope of sin(f r) / r loses digits towards r = 0, and no two atoms come closer than this.
-constexpr double first_knot = 0.1;  // Å
+constexpr double first_knot = 0.1;   // Å
+constexpr double most_width = 0.25;  // Å
+constexpr int fewest_intervals = 4, most_rows = 8192;
+/// Below the shortest bonds functions are steep, and no table needs its full accuracy there.
+constexpr double shortest_bond = 0.7;  // Å
+constexpr double steep = 30;
 
-/// Equidistant, the last at the cutoff, the first at first_knot or, where a knot has to lie on a kink, up to one
-/// interval below.
-std::vector<double> knots_of(double cutoff, double kink, int knots) {
-  double spacing = (cutoff - first_knot) / (knots - 1);
-  if (kink > 0) {
-    spacing = (cutoff - kink) / std::max(1.0, std::ceil((cutoff - kink) / spacing));
-    knots = static_cast<int>(std::ceil((cutoff - first_knot) / spacing - 1e-9)) + 1;
+/// Stretches of one width, of which one ends at the cutoff and, where the curvature jumps, one at the kink.
+struct Stretches {
+  double begin, width;
+  int count;
+
+  Stretches(double cutoff, double kink) {
+    const double divided = cutoff - (kink > 0 ? kink : first_knot);
+    width = divided / std::max(1.0, std::ceil(divided / most_width - 1e-9));
+    count = static_cast<int>(std::ceil((cutoff - first_knot) / width - 1e-9));
+    begin = cutoff - count * width;
   }
-  std::vector<double> r(knots);
-  for (int k = 0; k < knots; ++k) r[k] = cutoff - spacing * (knots - 1 - k);
-  return r;
-}
+  double begin_of(int k) const { return k == 0 ? std::max(begin, first_knot) : begin + k * width; }
+  double end_of(int k) const { return begin + (k + 1) * width; }
+  double factor_of(int k) const { return end_of(k) <= shortest_bond ? steep : 1; }
+};
 
-/// Largest errors of values and slopes in the middle of the intervals, where those of Hermite's interpolant are close
-/// to their largest (value) or at h/2 -+ h/sqrt(12) (slope; a quarter of the interval is near enough), relative to the
-/// largest value and slope.
-TableReport measure(const RadialNetwork& network, const std::vector<double>& knots, const SampledRadial& on_knots) {
-  const int n = static_cast<int>(knots.size()), width = static_cast<int>(on_knots.values.size()) / n;
-  const double h = (knots.back() - knots.front()) / (n - 1);
-  TableReport report;
-  report.knots = n;
-  for (const double t : {0.25, 0.5}) {
-    const HermiteFactors factors = hermite_factors(t);
-    std::vector<double> between(n - 1);
-    for (int k = 0; k + 1 < n; ++k) between[k] = knots[k] + t * h;
-    const SampledRadial exact = network.sample(between);
-    for (int k = 0; k + 1 < n; ++k) {
-      for (int w = 0; w < width; ++w) {
-        const std::size_t a = static_cast<std::size_t>(k) * width + w, b = a + width;
-        const double numbers[4] = {on_knots.values[a], h * on_knots.slopes[a], on_knots.values[b],
-                                   h * on_knots.slopes[b]};
-        double value = 0, slope = 0;
-        for (int n = 0; n < 4; ++n) {
-          value += factors.value[n] * numbers[n];
-          slope += factors.slope[n] * numbers[n] / h;
-        }
-        report.value_error = std::max(report.value_error, std::abs(value - exact.values[a]));
-        report.slope_error = std::max(report.slope_error, std::abs(slope - exact.slopes[a]));
-      }
+/// Coefficients [intervals + 3][weights] of the cubic splines through values on knots that have given slopes at the
+/// ends: the sum of neighbours (1, 4, 1) / 6 is a value, half the difference of those around an end spacing * slope.
+std::vector<double> spline_through(const SampledRadial& on_knots, int intervals, double spacing) {
+  const std::size_t width = on_knots.values.size() / (intervals + 1), last = intervals;
+  const double *f = on_knots.values.data(), *slope = on_knots.slopes.data();
+  std::vector<double> c((intervals + 3) * width), ratio(intervals + 1);
+  const auto at = [&](std::size_t knot) { return c.data() + (knot + 1) * width; };
+  for (std::size_t k = 0; k <= last; ++k) {
+    const double before = k == 0 ? 0 : k == last ? 2 : 1, after = k == 0 ? 2 : 1;
+    const double pivot = 4 - (k == 0 ? 0 : before * ratio[k - 1]);
+    ratio[k] = after / pivot;
+    for (std::size_t w = 0; w < width; ++w) {
+      double right = 6 * f[k * width + w];
+      if (k == 0) right += 2 * spacing * slope[w];
+      if (k == last) right -= 2 * spacing * slope[k * width + w];
+      at(k)[w] = (right - (k == 0 ? 0 : before * at(k - 1)[w])) / pivot;
     }
   }
-  report.value_error /= largest(on_knots.values);
-  report.slope_error /= largest(on_knots.slopes);
-  return report;
+  for (std::size_t k = last; k-- > 0;) {
+    for (std::size_t w = 0; w < width; ++w) at(k)[w] -= ratio[k] * at(k + 1)[w];
+  }
+  for (std::size_t w = 0; w < width; ++w) {
+    c[w] = at(1)[w] - 2 * spacing * slope[w];
+    at(last + 1)[w] = at(last - 1)[w] + 2 * spacing * slope[last * width + w];
+  }
+  return c;
+}
+
+/// The network on the knots of one stretch, its splines and their errors, which are largest in the middle of intervals
+/// (values) and at h/2 -+ h/sqrt(12) (slopes; a quarter of the interval is near enough).
+class SampledStretch {
+ public:
+  SampledStretch(const RadialNetwork& network, double begin, double end, int intervals)
+      : begin_(begin), intervals_(intervals), spacing_((end - begin) / intervals) {
+    on_knots = network.sample(distances(0, intervals + 1));
+    coefficients = spline_through(on_knots, intervals, spacing_);
+    for (const double t : {0.25, 0.5}) measure(t, network.sample(distances(t, intervals)));
+  }
+
+  SampledRadial on_knots;
+  std::vector<double> coefficients;
+  double value_error = 0, slope_error = 0;  ///< the largest
+
+  TableStretch stretch(int row) const { return {begin_, 1 / spacing_, row, intervals_}; }
+  int intervals() const { return intervals_; }
+  int rows() const { return intervals_ + 3; }
+
+ private:
+  double begin_;
+  int intervals_;
+  double spacing_;
+
+  std::vector<double> distances(double t, int count) const {
+    std::vector<double> r(count);
+    for (int k = 0; k < count; ++k) r[k] = begin_ + (k + t) * spacing_;
+    return r;
+  }
+
+  void measure(double t, const SampledRadial& exact) {
+    const SplineFactors factors = spline_factors(t);
+    const std::size_t width = exact.values.size() / intervals_;
+    for (std::size_t a = 0; a < exact.values.size(); ++a) {
+      double value = 0, slope = 0;
+      for (int n = 0; n < 4; ++n) {
+        value += factors.value[n] * coefficients[a + n * width];
+        slope += factors.slope[n] * coefficients[a + n * width] / spacing_;
+      }
+      raise(value_error, value - exact.values[a]);
+      raise(slope_error, slope - exact.slopes[a]);
+    }
+  }
+};
+
+/// The largest value and slope of a network, and the errors of a table relative to them.
+struct Scale {
+  double value = 1e-300, slope = 1e-300;
+
+  void include(const SampledRadial& s) {
+    for (const double v : s.values) raise(value, v);
+    for (const double v : s.slopes) raise(slope, v);
+  }
+  double error(const SampledStretch& s) const { return std::max(s.value_error / value, s.slope_error / slope); }
+};
+
+/// Errors of slopes fall with the third power of the spacing.
+int finer(int intervals, double error, double tolerance) {
+  const double wanted = 1.05 * intervals * std::cbrt(error / tolerance);
+  return static_cast<int>(std::clamp(std::ceil(wanted), intervals + 1.0, 8.0 * intervals));
 }
 
 /// [knots][weights] into the padded order of kernels.
@@ -90,23 +154,41 @@ void TableReport::include(const TableReport& other) {
 template <class T>
 std::unique_ptr<RadialTable<T>> tabulate(const RadialNetwork& network, double cutoff, double tolerance,
                                          TableReport& report) {
-  constexpr int most_knots = 8193;
-  std::vector<double> knots;
-  SampledRadial sampled;
-  for (int n = 257;; n = 2 * n - 1) {
-    knots = knots_of(cutoff, network.kink, n);
-    sampled = network.sample(knots);
-    report = measure(network, knots, sampled);
-    if (std::max(report.value_error, report.slope_error) <= tolerance) break;
-    require(2 * n - 1 <= most_knots,
-            "radial tables: {} knots have a relative error of {:.1e}, the tolerance is {:.1e}; ask for radial exact", n,
-            std::max(report.value_error, report.slope_error), tolerance);
+  const Stretches stretches(cutoff, network.kink);
+  std::vector<SampledStretch> sampled;
+  Scale scale;
+  for (int k = 0; k < stretches.count; ++k) {
+    sampled.emplace_back(network, stretches.begin_of(k), stretches.end_of(k), fewest_intervals);
+    scale.include(sampled.back().on_knots);
   }
+  report = {};
+  std::vector<TableStretch> parts;
+  std::vector<double> coefficients;
+  int rows = 0;
+  for (int k = 0; k < stretches.count; ++k) {
+    SampledStretch& s = sampled[k];
+    const double bound = tolerance * stretches.factor_of(k);
+    for (double error; !((error = scale.error(s)) <= bound);) {
+      require(
+          std::isfinite(error) && rows + s.rows() <= most_rows,
+          "radial tables: {} knots up to {:.2f} Å have a relative error of {:.1e}, the tolerance is {:.1e}; ask for "
+          "radial exact",
+          rows + s.rows(), stretches.end_of(k), error, bound);
+      s = SampledStretch(network, stretches.begin_of(k), stretches.end_of(k), finer(s.intervals(), error, bound));
+    }
+    parts.push_back(s.stretch(rows));
+    coefficients.insert(coefficients.end(), s.coefficients.begin(), s.coefficients.end());
+    rows += s.rows();
+    report.knots += s.intervals();
+    if (stretches.factor_of(k) > 1) continue;
+    report.value_error = std::max(report.value_error, s.value_error / scale.value);
+    report.slope_error = std::max(report.slope_error, s.slope_error / scale.slope);
+  }
+  report.knots += 1;
   int weights = 0;
   for (const int count : network.channels) weights += padded<T>(count);
-  return std::make_unique<RadialTable<T>>(knots.front(), knots.back(), report.knots, weights,
-                                          pad_paths<T>(sampled.values, network.channels),
-                                          pad_paths<T>(sampled.slopes, network.channels));
+  return std::make_unique<RadialTable<T>>(stretches.begin, stretches.width, parts, weights,
+                                          pad_paths<T>(coefficients, network.channels));
 }
 
 template std::unique_ptr<RadialTable<float>> tabulate(const RadialNetwork&, double, double, TableReport&);

@@ -46,7 +46,7 @@ class Workspace {
 };
 
 /// What inference in single precision uses unless it is told otherwise: well below the rounding of the network.
-inline constexpr double default_table_tolerance = 1e-6;
+inline constexpr double default_table_tolerance = 4e-8;
 
 struct Result {
   std::vector<double> atom_energy;  ///< [owned] interaction energy (without E0), eV; 0 for species -1
