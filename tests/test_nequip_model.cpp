@@ -156,7 +156,8 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
                           shape.harmonics,
                           {},
                           weights.data()};
-  RadialTables<double> tables({shape.num_bessel, shape.envelope, shape.bessel_prefactor, values.data()}, default_table_tolerance);
+  RadialTables<double> tables({shape.num_bessel, shape.envelope, shape.bessel_prefactor, values.data()},
+                              default_table_tolerance);
   for (const NequipLayer& layer : plan.layers) {
     edges.layers.push_back({layer.convolution.get(), &layer.radial});
     if (tabulated) tables.add(layer.radial, weights, *layer.convolution);
