@@ -28,6 +28,11 @@ template <class T>
 inline void store_lane(T* p, const Lane<T>& x) {
   x.copy_to(p, stdx::element_aligned);
 }
+/// A lane of f(0), f(1), ..., put together in registers.
+template <class T, class F>
+inline Lane<T> lane_of(const F& f) {
+  return Lane<T>([&](auto p) { return static_cast<T>(f(static_cast<int>(p))); });
+}
 template <class T, class Abi>
 inline T horizontal_sum(const stdx::simd<T, Abi>& x) {
   return stdx::reduce(x);
@@ -53,6 +58,10 @@ KOKKOS_INLINE_FUNCTION T load_lane(const T* p) {
 template <class T>
 KOKKOS_INLINE_FUNCTION void store_lane(T* p, const T& x) {
   *p = x;
+}
+template <class T, class F>
+KOKKOS_INLINE_FUNCTION T lane_of(const F& f) {
+  return static_cast<T>(f(0));
 }
 #endif
 template <class T>

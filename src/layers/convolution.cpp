@@ -163,7 +163,8 @@ struct CoupleLanesBackward {
     const int n = static_cast<int>(edges - first < w ? edges - first : w);
     Lane<T> sums[most_harmonics];
     for (int k = 0; k < most_harmonics; ++k) sums[k] = Lane<T>(T(0));
-    for (int k = 0; k < couplings; k += w) some_couplings(first, n, k, sums);
+    // The last lane of couplings begins where it ends with them.
+    for (int k = 0; k < couplings; k += w) some_couplings(first, n, k, k + w <= couplings ? k : couplings - w, sums);
     for (int from = 0; from < harmonics; from += w) {
       transpose_square<T>(sums + from);
       for (int e = 0; e < n; ++e) {
@@ -175,19 +176,16 @@ struct CoupleLanesBackward {
     }
   }
 
-  /// Those from `from` on, up to a lane of them.
-  KOKKOS_INLINE_FUNCTION void some_couplings(long first, int n, int from, Lane<T>* sums) const {
-    const int count = couplings - from < w ? couplings - from : w;
+  /// Those from `wanted` on in the lane at `from`.
+  KOKKOS_INLINE_FUNCTION void some_couplings(long first, int n, int wanted, int from, Lane<T>* sums) const {
     Lane<T> of_edges[w];
     for (int e = 0; e < w; ++e) {
-      T numbers[w] = {};
       const T* row = g_couplings + (first + (e < n ? e : 0)) * couplings + from;
-      for (int k = 0; k < count; ++k) numbers[k] = row[k];
-      of_edges[e] = load_lane(numbers);
+      of_edges[e] = from >= 0 ? load_lane(row) : lane_of<T>([&](int k) { return k < -from ? T(0) : row[k]; });
     }
     transpose_square<T>(of_edges);
-    for (int k = 0; k < count; ++k) {
-      for (int m = begin(from + k); m < begin(from + k + 1); ++m) sums[harmonic(m)] += value(m) * of_edges[k];
+    for (int k = wanted; k < wanted + w && k < couplings; ++k) {
+      for (int m = begin(k); m < begin(k + 1); ++m) sums[harmonic(m)] += value(m) * of_edges[k - from];
     }
   }
 };

@@ -9,6 +9,44 @@ namespace {
 
 constexpr int most_harmonics = harmonics_size(highest_l);  // room for the dispatcher's largest l
 
+/// Y_lm or r^l Y_lm.
+template <class N>
+KOKKOS_INLINE_FUNCTION void wanted_harmonics(const EdgeHarmonics& harmonics, const N& a, const N& b, const N& c,
+                                             const N& length, N* all) {
+  spherical_harmonics(harmonics.l_max, a, b, c, all);
+  if (!harmonics.solid) return;
+  N power = length;
+  for (int l = 1; l <= harmonics.l_max; ++l, power = power * length) {
+    for (int k = l * l; k < (l + 1) * (l + 1); ++k) all[k] = all[k] * power;
+  }
+}
+
+/// Turns adjoints of r^l Y_lm into those of Y_lm; returns the part of r^l, by the length.
+template <class N>
+KOKKOS_INLINE_FUNCTION N length_of_solid(int l_max, const N& a, const N& b, const N& c, const N& length, N* g_y) {
+  N all[most_harmonics], slope(0.0), power(1.0);
+  spherical_harmonics(l_max, a, b, c, all);
+  for (int l = 1; l <= l_max; ++l, power = power * length) {
+    for (int k = l * l; k < (l + 1) * (l + 1); ++k) {
+      slope = slope + double(l) * power * g_y[k] * all[k];
+      g_y[k] = g_y[k] * power * length;
+    }
+  }
+  return slope;
+}
+
+/// dE/dr [3] from the adjoints of the length and of the harmonics, which change on the way.
+template <class N>
+KOKKOS_INLINE_FUNCTION void by_vector(const EdgeHarmonics& harmonics, const N& a, const N& b, const N& c,
+                                      const N& length, N slope, N* g_y, N* g) {
+  if (harmonics.solid) slope = slope + length_of_solid(harmonics.l_max, a, b, c, length, g_y);
+  const N along = slope / length;
+  g[0] = along * a;
+  g[1] = along * b;
+  g[2] = along * c;
+  spherical_harmonics_gradient(harmonics.l_max, a, b, c, g_y, g);
+}
+
 template <class A>
 struct Embed {
   using T = typename A::Real;
@@ -43,14 +81,8 @@ struct Embed {
       }
     }
     N all[most_harmonics];
-    spherical_harmonics(harmonics.l_max, a, b, c, all);
-    const int count = (harmonics.l_max + 1) * (harmonics.l_max + 1);
-    if (harmonics.solid) {
-      N power = length;
-      for (int l = 1; l <= harmonics.l_max; ++l, power = power * length) {
-        for (int k = l * l; k < (l + 1) * (l + 1); ++k) all[k] = all[k] * power;
-      }
-    }
+    wanted_harmonics(harmonics, a, b, c, length, all);
+    const int count = harmonics.count();
     for (int k = 0; k < count; ++k) y[e * count + k] = cast_num(all[k], static_cast<typename A::Num*>(nullptr));
   }
 };
@@ -66,18 +98,6 @@ struct EmbedBackward {
   double* g_r;
   bool add;
 
-  /// Turns adjoints of r^l Y_lm into those of Y_lm; returns the part of r^l, by the length.
-  KOKKOS_INLINE_FUNCTION double length_of_solid(double a, double b, double c, double length, double* g_y) const {
-    double all[most_harmonics], slope = 0, power = 1;
-    spherical_harmonics(harmonics.l_max, a, b, c, all);
-    for (int l = 1; l <= harmonics.l_max; ++l, power *= length) {
-      for (int k = l * l; k < (l + 1) * (l + 1); ++k) {
-        slope += l * power * g_y[k] * all[k];
-        g_y[k] *= power * length;
-      }
-    }
-    return slope;
-  }
   KOKKOS_FUNCTION void operator()(long e) const {
     using std::sqrt;
     const double sign = harmonics.sign, a = sign * r[3 * e], b = sign * r[3 * e + 1], c = sign * r[3 * e + 2];
@@ -85,13 +105,77 @@ struct EmbedBackward {
     const Dual<double> x = ends.argument(basis, e, length), envelope = basis.scaled_envelope(length, x);
     double slope = g_length ? g_length[e] : 0;
     for (int n = 0; n < basis.count; ++n) slope += g_radial[e * basis.count + n] * basis.value(n, x, envelope).t;
-    const int count = (harmonics.l_max + 1) * (harmonics.l_max + 1);
-    double g_y[most_harmonics];
+    const int count = harmonics.count();
+    double g_y[most_harmonics], g[3];
     for (int k = 0; k < count; ++k) g_y[k] = g_harmonics[e * count + k];
-    if (harmonics.solid) slope += length_of_solid(a, b, c, length.v, g_y);
-    double g[3] = {slope * a / length.v, slope * b / length.v, slope * c / length.v};
-    spherical_harmonics_gradient(harmonics.l_max, a, b, c, g_y, g);
+    by_vector(harmonics, a, b, c, length.v, slope, g_y, g);
     for (int k = 0; k < 3; ++k) g_r[3 * e + k] = (add ? g_r[3 * e + k] : 0) + sign * g[k];
+  }
+};
+
+/// A lane of edges at a time, where there is no radial basis.
+struct EdgeLane {
+  static constexpr int w = lane_width<double>;
+  long first;
+  int n;
+  KOKKOS_INLINE_FUNCTION EdgeLane(long lane, long edges)
+      : first(lane * w), n(static_cast<int>(edges - first < w ? edges - first : w)) {}
+
+  /// Number k of each edge; past the end the last edge again.
+  template <class T>
+  KOKKOS_INLINE_FUNCTION Lane<double> gather(const T* numbers, int stride, int k) const {
+    const T* from = numbers + first * stride + k;
+    return lane_of<double>([&](int e) { return from[(e < n ? e : n - 1) * stride]; });
+  }
+};
+
+template <class T>
+struct EmbedLanes {
+  EdgeHarmonics harmonics;
+  long edges;
+  const double* r;
+  T* y;
+  KOKKOS_FUNCTION void operator()(long lane) const {
+    const EdgeLane at(lane, edges);
+    const double sign = harmonics.sign;
+    const Lane<double> a = sign * at.gather(r, 3, 0), b = sign * at.gather(r, 3, 1), c = sign * at.gather(r, 3, 2);
+    Lane<double> all[most_harmonics];
+    wanted_harmonics(harmonics, a, b, c, harmonics_detail::length(a, b, c), all);
+    const int count = harmonics.count();
+    for (int k = 0; k < count; ++k) {
+      double of_edges[EdgeLane::w];
+      store_lane(of_edges, all[k]);
+      for (int e = 0; e < at.n; ++e) y[(at.first + e) * count + k] = static_cast<T>(of_edges[e]);
+    }
+  }
+};
+
+template <class T>
+struct EmbedLanesBackward {
+  EdgeHarmonics harmonics;
+  long edges;
+  const double* r;
+  const T* g_harmonics;
+  const double* g_length;
+  double* g_r;
+  bool add;
+  KOKKOS_FUNCTION void operator()(long lane) const {
+    const EdgeLane at(lane, edges);
+    const double sign = harmonics.sign;
+    const Lane<double> a = sign * at.gather(r, 3, 0), b = sign * at.gather(r, 3, 1), c = sign * at.gather(r, 3, 2);
+    const int count = harmonics.count();
+    Lane<double> g_y[most_harmonics], g[3];
+    for (int k = 0; k < count; ++k) g_y[k] = at.gather(g_harmonics, count, k);
+    by_vector(harmonics, a, b, c, harmonics_detail::length(a, b, c),
+              g_length ? at.gather(g_length, 1, 0) : Lane<double>(0.0), g_y, g);
+    for (int k = 0; k < 3; ++k) {
+      double of_edges[EdgeLane::w];
+      store_lane(of_edges, Lane<double>(sign * g[k]));
+      for (int e = 0; e < at.n; ++e) {
+        double& target = g_r[3 * (at.first + e) + k];
+        target = (add ? target : 0) + of_edges[e];
+      }
+    }
   }
 };
 
@@ -119,6 +203,13 @@ struct FrequencyGradient {
 template <class A>
 void embed_edges(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
                  const double* dr, typename A::Real* radial, typename A::Num* y, const EdgeEnds& ends) {
+  if constexpr (!A::dual) {
+    if (basis.count == 0) {
+      for_each("isotrope::embed_edges", (edges + EdgeLane::w - 1) / EdgeLane::w,
+               EmbedLanes<typename A::Real>{harmonics, edges, r, y});
+      return;
+    }
+  }
   for_each("isotrope::embed_edges", edges, Embed<A>{basis, harmonics, ends, r, dr, radial, y});
 }
 
@@ -126,6 +217,11 @@ template <class T>
 void embed_edges_backward(const BesselBasis& basis, const EdgeHarmonics& harmonics, long edges, const double* r,
                           const T* g_radial, const T* g_y, const double* g_length, double* g_r, bool add,
                           const EdgeEnds& ends) {
+  if (basis.count == 0) {
+    for_each("isotrope::embed_edges_backward", (edges + EdgeLane::w - 1) / EdgeLane::w,
+             EmbedLanesBackward<T>{harmonics, edges, r, g_y, g_length, g_r, add});
+    return;
+  }
   for_each("isotrope::embed_edges_backward", edges,
            EmbedBackward<T>{basis, harmonics, ends, r, g_radial, g_y, g_length, g_r, add});
 }

@@ -164,10 +164,17 @@ KOKKOS_INLINE_FUNCTION void gradient_orders(const A* q, const A* c, const A* s, 
   (gradient_order<L, m>(q, c, s, gY, h, std::make_integer_sequence<int, L + 1 - m>{}), ...);
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12 warns of its own _mm512_sqrt_pd
+template <class A>
+KOKKOS_INLINE_FUNCTION A length(const A& x, const A& y, const A& z) {
+  using std::sqrt;
+  return sqrt(x * x + y * y + z * z);
+}
+#pragma GCC diagnostic pop
 template <class A>
 KOKKOS_INLINE_FUNCTION A inverse_length(const A& x, const A& y, const A& z) {
-  using std::sqrt;
-  return constant<A>(1) / sqrt(x * x + y * y + z * z);
+  return constant<A>(1) / length(x, y, z);
 }
 
 }  // namespace harmonics_detail
