@@ -103,6 +103,21 @@ struct Couple {
   }
 };
 
+/// Of the numbers of n edges, [edge][count], a lane of those from `wanted` on: a lane of edges for each.
+template <class T>
+KOKKOS_INLINE_FUNCTION void load_edges(const T* numbers, int count, int n, int wanted, Lane<T>* of_edges) {
+  constexpr int w = lane_width<T>;
+  // The last lane of numbers begins where it ends with them.
+  const int from = wanted + w <= count ? wanted : count - w;
+  Lane<T> square[w];
+  for (int e = 0; e < w; ++e) {
+    const T* row = numbers + (e < n ? e : 0) * count + from;
+    square[e] = from >= 0 ? load_lane(row) : lane_of<T>([&](int k) { return k < -from ? T(0) : row[k]; });
+  }
+  transpose_square<T>(square);
+  for (int k = wanted; k < wanted + w && k < count; ++k) of_edges[k - wanted] = square[k - from];
+}
+
 /// A lane of edges at a time: indices and values of the 3j symbols are read once for all of them.
 template <class T>
 struct CoupleLanes {
@@ -116,15 +131,13 @@ struct CoupleLanes {
   KOKKOS_FUNCTION void operator()(long lane) const {
     const long first = lane * w;
     const int n = static_cast<int>(edges - first < w ? edges - first : w);
-    T of_edges[most_harmonics * w] = {};
-    for (int k = 0; k < harmonics; ++k) {
-      for (int e = 0; e < n; ++e) of_edges[k * w + e] = y[(first + e) * harmonics + k];
-    }
+    Lane<T> of_edges[most_harmonics];
+    for (int k = 0; k < harmonics; k += w) load_edges(y + first * harmonics, harmonics, n, k, of_edges + k);
     // A lane of couplings at a time; the last one begins where it ends with them.
     for (int k = 0; k < couplings; k += w) some_couplings(of_edges, first, n, k + w <= couplings ? k : couplings - w);
   }
 
-  KOKKOS_INLINE_FUNCTION void some_couplings(const T* of_edges, long first, int n, int from) const {
+  KOKKOS_INLINE_FUNCTION void some_couplings(const Lane<T>* of_edges, long first, int n, int from) const {
     Lane<T> sums[w];
     for (int k = 0; k < w; ++k) sums[k] = from + k < 0 ? Lane<T>(T(0)) : sum(of_edges, from + k);
     transpose_square<T>(sums);
@@ -140,9 +153,9 @@ struct CoupleLanes {
     }
   }
 
-  KOKKOS_INLINE_FUNCTION Lane<T> sum(const T* of_edges, int k) const {
+  KOKKOS_INLINE_FUNCTION Lane<T> sum(const Lane<T>* of_edges, int k) const {
     Lane<T> sum(T(0));
-    for (int m = begin(k); m < begin(k + 1); ++m) sum += value(m) * load_lane(of_edges + harmonic(m) * w);
+    for (int m = begin(k); m < begin(k + 1); ++m) sum += value(m) * of_edges[harmonic(m)];
     return sum;
   }
 };
@@ -163,8 +176,7 @@ struct CoupleLanesBackward {
     const int n = static_cast<int>(edges - first < w ? edges - first : w);
     Lane<T> sums[most_harmonics];
     for (int k = 0; k < most_harmonics; ++k) sums[k] = Lane<T>(T(0));
-    // The last lane of couplings begins where it ends with them.
-    for (int k = 0; k < couplings; k += w) some_couplings(first, n, k, k + w <= couplings ? k : couplings - w, sums);
+    for (int k = 0; k < couplings; k += w) some_couplings(first, n, k, sums);
     for (int from = 0; from < harmonics; from += w) {
       transpose_square<T>(sums + from);
       for (int e = 0; e < n; ++e) {
@@ -176,15 +188,10 @@ struct CoupleLanesBackward {
     }
   }
 
-  /// Those from `wanted` on in the lane at `from`.
-  KOKKOS_INLINE_FUNCTION void some_couplings(long first, int n, int wanted, int from, Lane<T>* sums) const {
+  KOKKOS_INLINE_FUNCTION void some_couplings(long first, int n, int from, Lane<T>* sums) const {
     Lane<T> of_edges[w];
-    for (int e = 0; e < w; ++e) {
-      const T* row = g_couplings + (first + (e < n ? e : 0)) * couplings + from;
-      of_edges[e] = from >= 0 ? load_lane(row) : lane_of<T>([&](int k) { return k < -from ? T(0) : row[k]; });
-    }
-    transpose_square<T>(of_edges);
-    for (int k = wanted; k < wanted + w && k < couplings; ++k) {
+    load_edges(g_couplings + first * couplings, couplings, n, from, of_edges);
+    for (int k = from; k < from + w && k < couplings; ++k) {
       for (int m = begin(k); m < begin(k + 1); ++m) sums[harmonic(m)] += value(m) * of_edges[k - from];
     }
   }

@@ -55,8 +55,12 @@ struct StoredRadial {
   struct Edge {
     T* row;
     int width;
+    struct Gradient {};
     KOKKOS_FORCEINLINE_FUNCTION Vec value(int at) const { return A::load(row + at, width); }
-    KOKKOS_INLINE_FUNCTION void add_gradient(int at, const Vec& g) { A::store(row + at, width, g); }
+    KOKKOS_FORCEINLINE_FUNCTION void add_gradient(Gradient&, int at, const Vec& g) const {
+      A::store(row + at, width, g);
+    }
+    KOKKOS_FORCEINLINE_FUNCTION void include(const Gradient&) {}
     KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam&) const {}
   };
   KOKKOS_FORCEINLINE_FUNCTION Edge edge(long e) const { return {weights + (e - edge_begin) * width * A::rows, width}; }
@@ -82,11 +86,15 @@ struct TabulatedRadial {
   struct Edge {
     typename TableView<T>::Place place;
     double* g_length;
-    typename TableView<T>::Place::Gradient g{};
+    Lane<T> g{T(0)};  ///< dE/d|r| by a lane of channels
+    using Gradient = typename TableView<T>::Place::Gradient;
     KOKKOS_FORCEINLINE_FUNCTION Lane<T> value(int at) const { return place.value(at); }
-    KOKKOS_FORCEINLINE_FUNCTION void add_gradient(int at, const Lane<T>& g_r) { place.add_gradient(g, at, g_r); }
+    KOKKOS_FORCEINLINE_FUNCTION void add_gradient(Gradient& of_path, int at, const Lane<T>& g_r) const {
+      place.add_gradient(of_path, at, g_r);
+    }
+    KOKKOS_FORCEINLINE_FUNCTION void include(const Gradient& of_path) { g += place.by_distance(of_path); }
     KOKKOS_INLINE_FUNCTION void finish(const ChannelTeam& team) const {
-      const T total = team.sum(place.by_distance(g));
+      const T total = team.sum(g);
       team.once([&] { *g_length += static_cast<double>(total); });
     }
   };
@@ -258,7 +266,8 @@ struct ConvolveBackward {
     T* g_h = g_in.data ? g_in.at(path.in_block, j, 0) : nullptr;
     const T* g = g_out.at(path.out_block, i - batch.message_begin, 0) + path.out_channel;
     const typename A::Num* from = batch.couplings + (e - batch.edge_begin) * couplings + path.coupling;
-    auto radial = of_edge;  // copies, for what is stored could change the originals
+    const auto radial = of_edge;  // copies, for what is stored could change the originals
+    typename Radial::Edge::Gradient g_radial;
     typename A::Num matrix[D1 * D3];
     Lane<T> sum[D1 * D3];
 #pragma GCC unroll 49
@@ -289,12 +298,12 @@ struct ConvolveBackward {
       Vec g_r = w[0] * x[0];
 #pragma GCC unroll 7
       for (int m1 = 1; m1 < D1; ++m1) g_r += w[m1] * x[m1];
-      radial.add_gradient(weight + c, g_r);
+      radial.add_gradient(g_radial, weight + c, g_r);
       if (!g_h) continue;
 #pragma GCC unroll 7
       for (int m1 = 0; m1 < D1; ++m1) scatter<A>(g_h + c + m1 * pad * A::rows, pad, r * w[m1]);
     }
-    of_edge = radial;
+    of_edge.include(g_radial);
     if constexpr (!A::dual) store_matrix<D1, D3, diagonal>(team, path, e, sum);
   }
 
@@ -309,15 +318,16 @@ struct ConvolveBackward {
     const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
     team.for_blocks((lanes + tile - 1) / tile, [&](int b) {
       Vec r[tile], g_r[tile];
-      auto radial = of_edge;
+      const auto radial = of_edge;
+      typename Radial::Edge::Gradient g_radial;
       const int begin = b * tile, n = lanes - begin < tile ? lanes - begin : tile;
       const int weight = path.weight + begin * lane_width<T>;
       for (int a = 0; a < n; ++a) r[a] = radial.value(weight + a * lane_width<T>);
       for (int m1 = 0; m1 < D1; ++m1) {
         component<D1, D3, diagonal>(path, i, e, m1, begin * lane_width<T>, n, r, g_r, g_matrix);
       }
-      for (int a = 0; a < n; ++a) radial.add_gradient(weight + a * lane_width<T>, g_r[a]);
-      of_edge = radial;
+      for (int a = 0; a < n; ++a) radial.add_gradient(g_radial, weight + a * lane_width<T>, g_r[a]);
+      of_edge.include(g_radial);
     });
     if constexpr (!A::dual) store_matrix<D1, D3, diagonal>(team, path, e, g_matrix);
   }
