@@ -39,19 +39,27 @@ void tile(long depth, const T* a, long lda, const T* panel, long panel_row, cons
   for (int r = 0; r < rows; ++r) {
     for (int l = 0; l < lanes; ++l) __builtin_prefetch(c + r * ldc + l * width, 1);
   }
+  // Loops that GCC unrolls late leave the sums in memory before and after they are formed.
   Lane<T> sum[rows][lanes];
+#pragma GCC unroll 7
   for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 3
     for (int l = 0; l < lanes; ++l) sum[r][l] = Lane<T>(T(0));
   }
   for (const T* const end = panel + depth * panel_row; panel != end; panel += panel_row, a += step, lower += step) {
     Lane<T> b[lanes];
+#pragma GCC unroll 3
     for (int l = 0; l < lanes; ++l) b[l] = load_lane(panel + l * width);
+#pragma GCC unroll 7
     for (int r = 0; r < rows; ++r) {
       const Lane<T> x(r < upper_rows ? a[r * row] : lower[(r - upper_rows) * row]);
+#pragma GCC unroll 3
       for (int l = 0; l < lanes; ++l) sum[r][l] += x * b[l];
     }
   }
+#pragma GCC unroll 7
   for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 3
     for (int l = 0; l < lanes; ++l) {
       const long at = r * ldc + l * width;
       store_lane(c + at, from ? Lane<T>(load_lane(from + at) + sum[r][l]) : sum[r][l]);
