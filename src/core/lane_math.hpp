@@ -48,11 +48,11 @@ template <class Abi>
 KOKKOS_FORCEINLINE_FUNCTION stdx::simd<float, Abi> exp_lane(stdx::simd<float, Abi> x) {
   using V = stdx::simd<float, Abi>;
   detail::clamp(x, V(-87.3F), V(88.3F));
-  const auto n =
-      stdx::static_simd_cast<stdx::rebind_simd_t<std::int32_t, V>>(x * 1.44269504F + stdx::copysign(V(0.5F), x));
-  const V nf = stdx::static_simd_cast<V>(n);
-  const V r = (x - nf * 0.693359375F) + nf * 2.12194440e-4F;
-  const V scale = __builtin_bit_cast(V, (n + 127) << 23);
+  constexpr float whole = 12582912.0F;  // 1.5 * 2^23: added, it leaves the nearest whole number in the last bits
+  const V shifted = x * 1.44269504F + whole, n = shifted - whole;
+  const V r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
+  const auto bits = __builtin_bit_cast(stdx::rebind_simd_t<std::int32_t, V>, shifted);
+  const V scale = __builtin_bit_cast(V, (bits << 23) + (127 << 23));
   return detail::exp_polynomial<V, 7>(r) * scale;
 }
 
@@ -60,11 +60,11 @@ template <class Abi>
 KOKKOS_FORCEINLINE_FUNCTION stdx::simd<double, Abi> exp_lane(stdx::simd<double, Abi> x) {
   using V = stdx::simd<double, Abi>;
   detail::clamp(x, V(-708.0), V(709.0));
-  const auto n =
-      stdx::static_simd_cast<stdx::rebind_simd_t<std::int64_t, V>>(x * 1.4426950408889634 + stdx::copysign(V(0.5), x));
-  const V nf = stdx::static_simd_cast<V>(n);
-  const V r = (x - nf * 6.93145751953125e-1) - nf * 1.42860682030941723212e-6;
-  const V scale = __builtin_bit_cast(V, (n + 1023) << 52);
+  constexpr double whole = 6755399441055744.0;  // 1.5 * 2^52
+  const V shifted = x * 1.4426950408889634 + whole, n = shifted - whole;
+  const V r = (x - n * 6.93145751953125e-1) - n * 1.42860682030941723212e-6;
+  const auto bits = __builtin_bit_cast(stdx::rebind_simd_t<std::int64_t, V>, shifted);
+  const V scale = __builtin_bit_cast(V, (bits << 52) + (std::int64_t{1023} << 52));
   return detail::exp_polynomial<V, 13>(r) * scale;
 }
 #endif
