@@ -94,6 +94,18 @@ void check_all() {
       }
     }
   }
+  // Of sizes at which a packed factor is cut into quarters.
+  for (const long m : {1L, 2L, 27L, 301L}) {
+    for (const long n : {256L, 416L}) {
+      for (const long k : {256L, 768L}) {
+        for (const Trans tb : {Trans::no, Trans::yes}) {
+          check<T>(Trans::no, tb, m, n, k, T(1), T(0), How::packed);
+          check<T>(Trans::no, tb, m, n, k, T(1), T(1), How::packed);
+          check<T>(Trans::no, tb, m, n, k, T(1), T(1), How::added);
+        }
+      }
+    }
+  }
   check<T>(Trans::no, Trans::no, 40, 48, 33, T(2), T(0));
   check<T>(Trans::no, Trans::yes, 40, 48, 33, T(1), T(0.5));
 }

@@ -19,10 +19,12 @@ class PackedMatrix {
   void multiply_add(long m, const T* a, long lda, const T* d, T* c, long ldc) const;
 
  private:
+  void multiply_packed(long m, const T* a, long lda, const T* from, T* c, long ldc) const;
+
   Trans trans_ = Trans::no;
   long n_ = 0, k_ = 0, ldb_ = 0;
   const T* b_ = nullptr;
-  bool packed_ = false;
+  bool packed_ = false, in_quarters_ = false;  ///< core/winograd_gemm.hpp
   std::vector<T> panels_;
 };
 
