@@ -13,8 +13,8 @@ namespace {
 /// What is packed, in panels of n/2 columns and k/2 rows each.
 enum Factor { b11, b21, b22, t1, t2, t3, minus_t4 };
 
-constexpr long least = 256, most_depth = 384;  // of k and n; of k/2, so that panels stay near
-constexpr long block_numbers = 1 << 15;        // of a half of A, which all panels read
+constexpr long least = 128, most_depth = 384;  // of k and n; of k/2, so that panels stay near
+constexpr long block_numbers = 1 << 14;        // of a half of A, which all panels read
 
 /// Quarters of A and its sums for the rows of one tile; sums have rows of `depth`.
 template <class T>
