@@ -22,7 +22,7 @@ struct CopyRows {
 }  // namespace
 
 template <class T>
-void PackedMatrix<T>::pack(Trans tb, long n, long k, const T* b, long ldb) {
+void PackedMatrix<T>::pack(Trans tb, long n, long k, const T* b, long ldb, [[maybe_unused]] Method method) {
   trans_ = tb;
   n_ = n;
   k_ = k;
@@ -32,7 +32,7 @@ void PackedMatrix<T>::pack(Trans tb, long n, long k, const T* b, long ldb) {
   constexpr long many_rows = 1 << 10;
   packed_ = panel_gemm_serves<T>(Trans::no, many_rows, n, k, T(0));
   if (!packed_) return;
-  in_quarters_ = winograd_serves<T>(n, k);
+  in_quarters_ = method == Method::in_quarters && winograd_serves<T>(n, k);
   panels_.resize(static_cast<std::size_t>(in_quarters_ ? winograd_numbers(n, k) : n * k));
   if (in_quarters_) return pack_winograd<T>(tb, n, k, b, ldb, panels_.data());
   pack_panels<T>(tb, n, k, b, ldb, panels_.data());
