@@ -28,7 +28,8 @@ enum class How { at_once, packed, added };  ///< added: packed, and C = A B + D,
 
 /// C of m x n by sums over k; rows are `gap` numbers longer than they need to be, which must stay as they are.
 template <class T>
-void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, How how = How::at_once) {
+void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, How how = How::at_once,
+           Method method = Method::in_order) {
   constexpr long gap = 3;
   const long lda = (ta == Trans::no ? k : m) + gap, ldb = (tb == Trans::no ? n : k) + gap, ldc = n + gap;
   const auto a = random_numbers<T>((ta == Trans::no ? m : k) * lda, 1);
@@ -40,7 +41,7 @@ void check(Trans ta, Trans tb, long m, long n, long k, T alpha, T beta, How how 
   const auto before = c;
   const auto A = to_device("a", a), B = to_device("b", b), C = to_device("c", c);
   PackedMatrix<T> factor;
-  if (how != How::at_once) factor.pack(tb, n, k, B.data(), ldb);
+  if (how != How::at_once) factor.pack(tb, n, k, B.data(), ldb, method);
   if (how == How::packed) {
     factor.multiply(m, A.data(), lda, beta, C.data(), ldc);
   } else if (how == How::added) {
@@ -90,6 +91,17 @@ void check_all() {
             check<T>(ta, tb, m, n, k, T(1), T(0));
             check<T>(ta, tb, m, n, k, T(1), T(1));
           }
+        }
+      }
+    }
+  }
+  for (const long m : {1L, 2L, 27L, 301L}) {
+    for (const long n : {128L, 112L, 416L}) {
+      for (const long k : {256L, 768L}) {
+        for (const Trans tb : {Trans::no, Trans::yes}) {
+          check<T>(Trans::no, tb, m, n, k, T(1), T(0), How::packed, Method::in_quarters);
+          check<T>(Trans::no, tb, m, n, k, T(1), T(1), How::packed, Method::in_quarters);
+          check<T>(Trans::no, tb, m, n, k, T(1), T(1), How::added, Method::in_quarters);
         }
       }
     }

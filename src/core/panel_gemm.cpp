@@ -5,17 +5,15 @@
 #include <numeric>
 #include <vector>
 
-#include "core/lane_hold.hpp"
 #include "core/lane_transpose.hpp"
+#include "core/panel_tile.hpp"
 
 #ifndef ISOTROPE_DEVICE_BUILD
 namespace isotrope {
 namespace {
 
-/// Rows and lanes of columns of a tile: 21 sums with the 32 registers of AVX-512, else 12 with 16, and their factors.
-constexpr bool many_registers = vector_registers<float> == 32;
-constexpr int tile_rows = many_registers ? 7 : 6;
-constexpr int tile_lanes = many_registers ? 3 : 2;
+using tiles::many_registers, tiles::panel_lanes;
+constexpr int tile_rows = tiles::most_rows, tile_lanes = tiles::most_lanes;
 constexpr long most_depth = 384;         // of a panel, so that it stays in the first cache, or near
 constexpr long block_numbers = 1 << 15;  // of A, which all panels read: so that they stay in the second
 
@@ -31,32 +29,12 @@ struct Factor {
 /// what `from` has, where it is not null, at the place of C.
 template <Trans ta, class T, int rows, int lanes>
 void tile(long depth, const T* a, long lda, const T* panel, long panel_row, const T* from, T* c, long ldc) {
-  constexpr int width = lane_width<T>, upper_rows = (rows + 1) / 2;
-  // Two pointers to rows: their offsets then fit into registers, where those of six would be loaded at every step.
-  const long row = ta == Trans::no ? lda : 1, step = ta == Trans::no ? 1 : lda;
-  const T* lower = a + upper_rows * row;
-  // What the sums are stored to is fetched while they are formed.
-  for (int r = 0; r < rows; ++r) {
-    for (int l = 0; l < lanes; ++l) __builtin_prefetch(c + r * ldc + l * width, 1);
-  }
-  Lane<T> sum[rows][lanes];
-  for (int r = 0; r < rows; ++r) {
-    for (int l = 0; l < lanes; ++l) sum[r][l] = Lane<T>(T(0));
-  }
-  for (const T* const end = panel + depth * panel_row; panel != end; panel += panel_row, a += step, lower += step) {
-    Lane<T> b[lanes];
-    for (int l = 0; l < lanes; ++l) b[l] = load_lane(panel + l * width);
-    for (int r = 0; r < rows; ++r) {
-      const Lane<T> x(r < upper_rows ? a[r * row] : lower[(r - upper_rows) * row]);
-      for (int l = 0; l < lanes; ++l) sum[r][l] += x * b[l];
-    }
-  }
-  for (int r = 0; r < rows; ++r) {
-    for (int l = 0; l < lanes; ++l) {
-      const long at = r * ldc + l * width;
-      store_lane(c + at, from ? Lane<T>(load_lane(from + at) + sum[r][l]) : sum[r][l]);
-    }
-  }
+  using Tile = tiles::Tile<T, rows, lanes>;
+  Tile::fetch(c, ldc);
+  Tile t;
+  t.clear();
+  t.add_products(depth, a, ta == Trans::no ? lda : 1, ta == Trans::no ? 1 : lda, panel, panel_row);
+  t.put(from, c, ldc);
 }
 
 /// A tile of as many rows as are left, 0 to `most`.
@@ -105,11 +83,6 @@ void copy_transposed(long depth, const T* b, long ldb, T* panel, long stride) {
   for (; p < depth; ++p) {
     for (int j = 0; j < width; ++j) panel[p * stride + j] = b[j * ldb + p];
   }
-}
-
-/// Lanes of the next panel where `left` are left: the last two share what is more than one panel and less than two.
-constexpr int panel_lanes(long left) {
-  return static_cast<int>(left == tile_lanes + 1 ? (left + 1) / 2 : std::min<long>(left, tile_lanes));
 }
 
 /// Panels of some lanes of columns, [panel][depth][lanes].

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "layers/edge_attention.hpp"
 
+#include "core/lane_hold.hpp"
 #include "layers/edge_attention_detail.hpp"
 
 namespace isotrope {
@@ -24,9 +25,10 @@ struct EdgeMessages {
       for (int i = 0; i < D; ++i) fetch_ahead(component(source, next, i, pad) + c);
       fetch_ahead(e.radial_of(e.next(k), pad) + c);
     }
+#pragma GCC unroll 4
     for (int i = 0; i < D; ++i) {
-      x[i] = A::load(component(source, e.sender[edge], i, pad) + c, pad) +
-             A::load(component(target, e.receiver[edge], i, pad) + c, pad);
+      x[i] = hold(Vec(A::load(component(source, e.sender[edge], i, pad) + c, pad) +
+                      A::load(component(target, e.receiver[edge], i, pad) + c, pad)));
     }
     const typename A::Num* matrix = e.couplings + edge * D * D;
     apply_transposed<D>(matrix, x, y);
@@ -35,6 +37,7 @@ struct EdgeMessages {
       for (int i = 2; i < D; ++i) y[1] += matrix[i * D] * y[i];
     }
     const Vec w = A::load(e.radial_of(k, pad) + c, pad);
+#pragma GCC unroll 4
     for (int i = 0; i < M; ++i) {
       A::store(e.message + message_row<D, M>(e.edges, k, i) * pad * A::rows + c, pad, w * y[i]);
     }
@@ -52,13 +55,16 @@ struct Logits {
   template <class Team>
   KOKKOS_FUNCTION void operator()(const Team& team, int k) const {
     const T* row = e.scalars + static_cast<long>(k) * 3 * shape.pad * A::rows;
-    sum_heads<A>(
-        team, shape,
-        [&](int c, int) {
-          const Vec q = plus(A::load(row + c, 3 * shape.pad), load_weight<A>(weights.bias + c));
-          return times(load_weight<A>(weights.score + c), Vec(q * T(0.2) + silu(q) * T(0.8)));
-        },
-        [&](int h, const typename A::Num& sum) { e.logit[static_cast<long>(k) * shape.heads + h] = sum; });
+    const HeadRuns<A> runs(shape);
+    for (int run = 0; run < runs.count; ++run) {
+      Vec sum = A::zero();
+      for (int b = team.first_block(); b < runs.lanes; b += team.block_step()) {
+        const int c = runs.begin(run) + b * lane_width<T>;
+        const Vec q = plus(A::load(row + c, 3 * shape.pad), load_weight<A>(weights.bias + c));
+        sum += times(load_weight<A>(weights.score + c), Vec(q * T(0.2) + silu(q) * T(0.8)));
+      }
+      runs.add_run(team, sum, run, e.logit + static_cast<long>(k) * shape.heads);
+    }
   }
 };
 
@@ -136,14 +142,20 @@ struct Attend {
     team.for_blocks(shape.pad / lane_width<T>, [&](int b) {
       for (int k = begin; k < end; ++k) A::store(place(t, k) + b * lane_width<T>, shape.pad, A::zero());
     });
+    const HeadRuns<A> runs(shape);
     for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
-      for_heads<T>(team, shape, [&](int c, int head) { add_edge(t, k, c, head); });
+      for (int run = 0; run < runs.count; ++run) {
+        const Vec p = runs.spread_heads(e.weight + k * shape.heads, run);
+        for (int b = team.first_block(); b < runs.lanes; b += team.block_step()) {
+          add_edge(t, k, runs.begin(run) + b * lane_width<T>, p);
+        }
+      }
     }
   }
   KOKKOS_INLINE_FUNCTION T* place(int t, int k) const {
     return out.data + component_row(out.atoms, t, k, degree_of(begin)) * shape.pad * A::rows;
   }
-  KOKKOS_INLINE_FUNCTION void add_edge(int t, long k, int c, int head) const {
+  KOKKOS_FORCEINLINE_FUNCTION void add_edge(int t, long k, int c, const Vec& p) const {
     const int pad = shape.pad;
     const T* row = e.scalars + k * 3 * pad * A::rows + c;
     if (line_begins<T>(c)) {
@@ -151,17 +163,20 @@ struct Attend {
       fetch_ahead(row + 4 * pad * A::rows);
       fetch_ahead(row + 5 * pad * A::rows);
     }
-    const Vec scale = head_lane<A>(shape, e.weight + k * shape.heads, c, head) * A::load(e.radial_of(k, pad) + c, pad);
+    const Vec scale = p * A::load(e.radial_of(k, pad) + c, pad);
     const Vec open = scale * sigmoid(plus(A::load(row + 2 * pad, 3 * pad), load_weight<A>(weights.bias + 2 * pad + c)));
     Vec u[M];
     u[0] = scale * silu(plus(A::load(row + pad, 3 * pad), load_weight<A>(weights.bias + pad + c)));
+#pragma GCC unroll 4
     for (int i = 1; i < M; ++i) {
       u[i] = open * A::load(e.vectors + (message_row<D, M>(e.edges, k, i) - e.edges) * pad * A::rows + c, pad);
     }
     const typename A::Num* g = e.couplings + (e.edge_begin + k) * D * D;
     if constexpr (M != D) return add_to<A>(place(t, 0) + c, pad, g[0] * u[0] + u[1]);
+#pragma GCC unroll 4
     for (int o = begin; o < end; ++o) {
       Vec sum = g[o] * u[0];
+#pragma GCC unroll 4
       for (int i = 1; i < M; ++i) sum += g[i * D + o] * u[i];
       add_to<A>(place(t, o) + c, pad, sum);
     }

@@ -62,81 +62,96 @@ KOKKOS_FORCEINLINE_FUNCTION void fetch_ahead([[maybe_unused]] const T* p) {
 
 /// y_k = sum_i G_ik x_i.
 template <int D, class N, class Vec>
-KOKKOS_INLINE_FUNCTION void apply_transposed(const N* g, const Vec* x, Vec* y) {
+KOKKOS_FORCEINLINE_FUNCTION void apply_transposed(const N* g, const Vec* x, Vec* y) {
+#pragma GCC unroll 4
   for (int k = 0; k < D; ++k) {
     y[k] = g[k] * x[0];
+#pragma GCC unroll 4
     for (int i = 1; i < D; ++i) y[k] += g[i * D + k] * x[i];
   }
 }
 
-inline constexpr int most_heads = 16;
-/// In place of the head of a lane whose channels belong to several.
-inline constexpr int mixed = -1;
-
-/// f(channel, head) for every lane of channels.
-template <class T, class Team, class F>
-KOKKOS_INLINE_FUNCTION void for_heads(const Team& team, const AttentionShape& shape, const F& f) {
-  const int size = shape.channels / shape.heads;
-  if (device_build || size % lane_width<T> == 0) {
-    for (int h = 0; h < shape.heads; ++h) {
-      team.for_blocks(size / lane_width<T>, [&](int b) { f(h * size + b * lane_width<T>, h); });
-    }
-  } else {
-    for (int c = 0; c < shape.pad; c += lane_width<T>) f(c, mixed);
-  }
-}
-
-/// The number of its head in each channel of a lane.
+/// The channels of a row in runs of lanes: one run a head, or, where heads are not whole lanes, one a lane. Kernels
+/// loop over the lanes of each run themselves, for what a lambda captures stays in memory (docs/decisions.md).
 template <class A>
-KOKKOS_INLINE_FUNCTION typename A::Vec head_lane(const AttentionShape& shape, const typename A::Num* of_head, int c,
-                                                 int head) {
-  if (device_build || head != mixed) return spread<A>(of_head[head]);
-  typename A::Vec lane = A::zero();
-  if constexpr (!device_build) {
-    const int size = shape.channels / shape.heads;
-    for (int k = 0; k < lane_width<typename A::Real>; ++k) {
-      const int h = std::min((c + k) / size, shape.heads - 1);
-      if constexpr (A::dual) {
-        lane.v[k] = of_head[h].v;
-        lane.t[k] = of_head[h].t;
-      } else {
-        lane[k] = of_head[h];
-      }
-    }
-  }
-  return lane;
-}
-
-/// Calls `product(channel, head)` for every lane of channels and hands the sum over each head's channels to
-/// `use(head, sum)`.
-template <class A, class Team, class Product, class Use>
-KOKKOS_INLINE_FUNCTION void sum_heads(const Team& team, const AttentionShape& shape, const Product& product,
-                                      const Use& use) {
+struct HeadRuns {
   using T = typename A::Real;
-  const int size = shape.channels / shape.heads;
-  if (device_build || size % lane_width<T> == 0) {
-    for (int h = 0; h < shape.heads; ++h) {
-      typename A::Vec sum = A::zero();
-      team.for_blocks(size / lane_width<T>, [&](int b) { sum += product(h * size + b * lane_width<T>, h); });
-      const typename A::Num total = team_sum<A>(team, sum);
-      team.once([&] { use(h, total); });
-    }
-    return;
+  using N = typename A::Num;
+  using Vec = typename A::Vec;
+  int channels, heads, size;  ///< of a head
+  bool whole;
+  int count, lanes;  ///< runs of a row, lanes of a run
+
+  KOKKOS_INLINE_FUNCTION explicit HeadRuns(const AttentionShape& shape)
+      : channels(shape.channels),
+        heads(shape.heads),
+        size(shape.channels / shape.heads),
+        whole(device_build || size % lane_width<T> == 0),
+        count(whole ? heads : shape.pad / lane_width<T>),
+        lanes(whole ? size / lane_width<T> : 1) {}
+
+  /// The first channel of a run.
+  KOKKOS_INLINE_FUNCTION int begin(int run) const { return run * lanes * lane_width<T>; }
+  /// Numbers of heads in the channels of a run's lanes.
+  KOKKOS_FORCEINLINE_FUNCTION Vec spread_heads(const N* of_head, int run) const {
+    return whole ? spread<A>(of_head[run]) : mixed_lane(of_head, run);
   }
-  if constexpr (!device_build) {
-    typename A::Num total[most_heads]{};
-    for (int c = 0; c < shape.pad; c += lane_width<T>) {
-      const typename A::Vec lane = product(c, mixed);
-      for (int k = 0; k < lane_width<T> && c + k < shape.channels; ++k) {
+  /// of_head[h] = the sum over its channels, from those of each run, which come one after the other from run 0 on.
+  template <class Team>
+  KOKKOS_FORCEINLINE_FUNCTION void add_run(const Team& team, const Vec& sum, int run, N* of_head) const {
+    if (!whole) return add_mixed(sum, run, of_head);
+    const N total = team_sum<A>(team, sum);
+    team.once([&] { of_head[run] = total; });
+  }
+
+  /// The same by way of a row, for kernels whose sums would not survive a call: before and after them, where heads are
+  /// not whole lanes.
+  KOKKOS_INLINE_FUNCTION void fill_mixed(const N* of_head, T* row, int stride) const {
+    for (int run = 0; !whole && run < count; ++run) A::store(row + begin(run), stride, mixed_lane(of_head, run));
+  }
+  KOKKOS_INLINE_FUNCTION void sum_mixed(const T* row, int stride, N* of_head) const {
+    for (int run = 0; !whole && run < count; ++run) add_mixed(A::load(row + begin(run), stride), run, of_head);
+  }
+  KOKKOS_FORCEINLINE_FUNCTION Vec spread_filled(const N* of_head, int run, const T* row, int stride) const {
+    return whole ? spread<A>(of_head[run]) : A::load(row + begin(run), stride);
+  }
+  template <class Team>
+  KOKKOS_FORCEINLINE_FUNCTION void put_run(const Team& team, const Vec& sum, int run, N* of_head, T* row,
+                                           int stride) const {
+    if (!whole) return A::store(row + begin(run), stride, sum);
+    const N total = team_sum<A>(team, sum);
+    team.once([&] { of_head[run] = total; });
+  }
+
+ private:
+  KOKKOS_INLINE_FUNCTION int head_of(int c) const { return c / size < heads ? c / size : heads - 1; }
+  [[gnu::noinline]] KOKKOS_FUNCTION Vec mixed_lane(const N* of_head, int run) const {
+    Vec lane = A::zero();
+    if constexpr (!device_build) {
+      for (int k = 0; k < lane_width<T>; ++k) {
+        const N& x = of_head[head_of(begin(run) + k)];
         if constexpr (A::dual) {
-          total[(c + k) / size] += typename A::Num{lane.v[k], lane.t[k]};
+          lane.v[k] = x.v;
+          lane.t[k] = x.t;
         } else {
-          total[(c + k) / size] += lane[k];
+          lane[k] = x;
         }
       }
     }
-    for (int h = 0; h < shape.heads; ++h) use(h, total[h]);
+    return lane;
   }
-}
+  [[gnu::noinline]] KOKKOS_FUNCTION void add_mixed(const Vec& lane, int run, N* of_head) const {
+    if constexpr (!device_build) {
+      for (int k = 0, c = begin(run); k < lane_width<T> && c < channels; ++k, ++c) {
+        if (c % size == 0) of_head[c / size] = N{};
+        if constexpr (A::dual) {
+          of_head[c / size] += N{lane.v[k], lane.t[k]};
+        } else {
+          of_head[c / size] += lane[k];
+        }
+      }
+    }
+  }
+};
 
 }  // namespace isotrope::attention

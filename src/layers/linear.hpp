@@ -23,14 +23,14 @@ void linear_backward(const typename A::Real* weights, const Matrix& w, long n, c
                          ldx);
 }
 
-/// The matrix of a linear layer for many short runs of rows, and its transpose for their adjoints.
+/// The matrix of a linear layer of edges for many short runs of rows, and its transpose for their adjoints.
 template <class T>
 void pack_forward(const T* weights, const Matrix& w, PackedMatrix<T>& packed) {
-  packed.pack(Trans::no, w.out, w.in, weights + w.at, w.out);
+  packed.pack(Trans::no, w.out, w.in, weights + w.at, w.out, Method::in_quarters);
 }
 template <class T>
 void pack_backward(const T* weights, const Matrix& w, PackedMatrix<T>& packed) {
-  packed.pack(Trans::yes, w.in, w.out, weights + w.at, w.out);
+  packed.pack(Trans::yes, w.in, w.out, weights + w.at, w.out, Method::in_quarters);
 }
 
 /// y = x op(W), as packed; `tangents`: those of duals alone.
