@@ -43,6 +43,17 @@ KOKKOS_INLINE_FUNCTION void with_sizes(const ConvolutionPath& path, const F& f) 
   }
 }
 
+/// The rows of an atom, which a later edge reads.
+template <class A>
+KOKKOS_FORCEINLINE_FUNCTION void fetch_rows_ahead(const Features<A>& x, int atom) {
+  constexpr int line = 64 / sizeof(typename A::Real);
+  for (int b = 0; b < x.layout.count; ++b) {
+    const typename A::Real* row = x.at(b, atom, 0);
+    const int numbers = (2 * x.layout.block[b].l + 1) * x.layout.block[b].pad * A::rows;
+    for (int k = 0; k < numbers; k += line) fetch_ahead(row + k);
+  }
+}
+
 template <class A, class Radial>
 struct Convolve {
   using T = typename A::Real;
@@ -62,6 +73,11 @@ struct Convolve {
     do {
       const long n = radial.group_size(end - begin);
       const auto group = radial.group(begin, n);
+      if constexpr (Radial::few_at_a_time) {
+        for (long e = begin + n; e < begin + 2 * n && e < batch.edge_end; ++e) {
+          fetch_rows_ahead(in, batch.sender[e - batch.edge_begin]);
+        }
+      }
       for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
         const ConvolutionPath& path = paths(p);
         with_sizes(path, [&](auto d1, auto d3, auto diagonal) {
@@ -147,6 +163,11 @@ struct ConvolveBackward {
     const int i = batch.row_begin + item;
     for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
       auto of_edge = radial.edge(e);
+      if (e + 1 < batch.edge_end) {
+        const int next = batch.sender[e + 1 - batch.edge_begin];
+        fetch_rows_ahead(in, next);
+        if (g_in.data) fetch_rows_ahead(g_in, next);
+      }
       for (int p = 0; p < static_cast<int>(paths.extent(0)); ++p) {
         const ConvolutionPath& path = paths(p);
         with_sizes(path,

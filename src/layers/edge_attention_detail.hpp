@@ -46,20 +46,6 @@ KOKKOS_INLINE_FUNCTION typename A::Real* component(const Features<A>& f, long at
   return f.data + component_row(f.atoms, atom, i, 0) * pad * A::rows;
 }
 
-/// Whether a cache line begins at channel c.
-template <class T>
-KOKKOS_FORCEINLINE_FUNCTION bool line_begins(int c) {
-  return c % static_cast<int>(64 / sizeof(T)) == 0;
-}
-/// Starts to load what the next edge reads at the same channels: senders, radial rows and kept values lie anywhere in
-/// memory, in rows too short for the processor to foresee them.
-template <class T>
-KOKKOS_FORCEINLINE_FUNCTION void fetch_ahead([[maybe_unused]] const T* p) {
-#ifndef ISOTROPE_DEVICE_BUILD
-  __builtin_prefetch(p);
-#endif
-}
-
 /// y_k = sum_i G_ik x_i.
 template <int D, class N, class Vec>
 KOKKOS_FORCEINLINE_FUNCTION void apply_transposed(const N* g, const Vec* x, Vec* y) {

@@ -10,6 +10,7 @@ namespace isotrope {
 /// where weights are stored.
 template <class A>
 struct StoredRadial {
+  static constexpr bool few_at_a_time = false;
   using T = typename A::Real;
   using Vec = typename A::Vec;
   T* weights;
@@ -41,6 +42,7 @@ struct StoredRadial {
 /// Weights of a table: few edges at a time, since each has its place there.
 template <class T>
 struct TabulatedRadial {
+  static constexpr bool few_at_a_time = true;
   static constexpr long most = 8;
   TableView<T> table;
   const double* r;
