@@ -10,9 +10,9 @@
 namespace isotrope {
 namespace {
 
-/// Not a number is the largest of all.
+/// Not a number is the largest of all, and stays.
 void raise(double& most, double value) {
-  if (!(std::abs(value) <= most)) most = std::abs(value);
+  if (!std::isnan(most) && !(std::abs(value) <= most)) most = std::abs(value);
 }
 
 /// The slope of sin(f r) / r loses digits towards r = 0, and no two atoms come closer than this.
@@ -120,7 +120,11 @@ struct Scale {
     for (const double v : s.values) raise(value, v);
     for (const double v : s.slopes) raise(slope, v);
   }
-  double error(const SampledStretch& s) const { return std::max(s.value_error / value, s.slope_error / slope); }
+  double error(const SampledStretch& s) const {
+    double most = s.value_error / value;
+    raise(most, s.slope_error / slope);
+    return most;
+  }
 };
 
 /// Errors of slopes fall with the third power of the spacing.
