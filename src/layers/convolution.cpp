@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/lane_transpose.hpp"
 #include "core/loops.hpp"
+#include "layers/edge_lane.hpp"
 #include "so3/clebsch_gordan.hpp"
 
 namespace isotrope {
@@ -129,20 +130,19 @@ struct CoupleLanes {
   const T* y;
   T* out;
   KOKKOS_FUNCTION void operator()(long lane) const {
-    const long first = lane * w;
-    const int n = static_cast<int>(edges - first < w ? edges - first : w);
+    const EdgeLane<T> at(lane, edges);
     Lane<T> of_edges[most_harmonics];
-    for (int k = 0; k < harmonics; k += w) load_edges(y + first * harmonics, harmonics, n, k, of_edges + k);
+    for (int k = 0; k < harmonics; k += w) load_edges(y + at.first * harmonics, harmonics, at.n, k, of_edges + k);
     // A lane of couplings at a time; the last one begins where it ends with them.
-    for (int k = 0; k < couplings; k += w) some_couplings(of_edges, first, n, k + w <= couplings ? k : couplings - w);
+    for (int k = 0; k < couplings; k += w) some_couplings(of_edges, at, k + w <= couplings ? k : couplings - w);
   }
 
-  KOKKOS_INLINE_FUNCTION void some_couplings(const Lane<T>* of_edges, long first, int n, int from) const {
+  KOKKOS_INLINE_FUNCTION void some_couplings(const Lane<T>* of_edges, const EdgeLane<T>& at, int from) const {
     Lane<T> sums[w];
     for (int k = 0; k < w; ++k) sums[k] = from + k < 0 ? Lane<T>(T(0)) : sum(of_edges, from + k);
     transpose_square<T>(sums);
-    for (int e = 0; e < n; ++e) {
-      T* const row = out + (first + e) * couplings + from;
+    for (int e = 0; e < at.n; ++e) {
+      T* const row = out + (at.first + e) * couplings + from;
       if (from >= 0) {
         store_lane(row, sums[e]);
       } else {  // fewer than a lane of them
@@ -172,25 +172,24 @@ struct CoupleLanesBackward {
   const T* g_couplings;
   T* g_y;
   KOKKOS_FUNCTION void operator()(long lane) const {
-    const long first = lane * w;
-    const int n = static_cast<int>(edges - first < w ? edges - first : w);
+    const EdgeLane<T> at(lane, edges);
     Lane<T> sums[most_harmonics];
     for (int k = 0; k < most_harmonics; ++k) sums[k] = Lane<T>(T(0));
-    for (int k = 0; k < couplings; k += w) some_couplings(first, n, k, sums);
+    for (int k = 0; k < couplings; k += w) some_couplings(at, k, sums);
     for (int from = 0; from < harmonics; from += w) {
       transpose_square<T>(sums + from);
-      for (int e = 0; e < n; ++e) {
+      for (int e = 0; e < at.n; ++e) {
         T numbers[w];
         store_lane(numbers, sums[from + e]);
-        T* const row = g_y + (first + e) * harmonics + from;
+        T* const row = g_y + (at.first + e) * harmonics + from;
         for (int k = 0; k < w && from + k < harmonics; ++k) row[k] += numbers[k];
       }
     }
   }
 
-  KOKKOS_INLINE_FUNCTION void some_couplings(long first, int n, int from, Lane<T>* sums) const {
+  KOKKOS_INLINE_FUNCTION void some_couplings(const EdgeLane<T>& at, int from, Lane<T>* sums) const {
     Lane<T> of_edges[w];
-    load_edges(g_couplings + first * couplings, couplings, n, from, of_edges);
+    load_edges(g_couplings + at.first * couplings, couplings, at.n, from, of_edges);
     for (int k = from; k < from + w && k < couplings; ++k) {
       for (int m = begin(k); m < begin(k + 1); ++m) sums[harmonic(m)] += value(m) * of_edges[k - from];
     }
@@ -207,17 +206,15 @@ void couple(const Convolution& c, long edges, int harmonics, const typename A::N
              Couple<A>{c.couplings, harmonics, sums.begin, sums.index, sums.value, y, couplings});
   } else {
     using T = typename A::Real;
-    constexpr int w = lane_width<T>;
-    for_each("isotrope::couple", (edges + w - 1) / w,
+    for_each("isotrope::couple", EdgeLane<T>::count(edges),
              CoupleLanes<T>{edges, c.couplings, harmonics, sums.begin, sums.index, sums.values<T>(), y, couplings});
   }
 }
 
 template <class T>
 void couple_backward(const Convolution& c, long edges, int harmonics, const T* g_couplings, T* g_harmonics) {
-  constexpr int w = lane_width<T>;
   const SparseSums& sums = c.from_harmonics;
-  for_each("isotrope::couple_backward", (edges + w - 1) / w,
+  for_each("isotrope::couple_backward", EdgeLane<T>::count(edges),
            CoupleLanesBackward<T>{edges, c.couplings, harmonics, sums.begin, sums.index, sums.values<T>(), g_couplings,
                                   g_harmonics});
 }

@@ -201,7 +201,7 @@ struct ConvolveBackward {
       for (int m = 0; m < D1; ++m) entries[m] = g_matrix[m * D1 + m];
       team.template store_sums<D1, T>(entries, totals);
       team.once([&] {
-        for (int k = 0; k < D1 * D1; ++k) target[k] = k % (D1 + 1) == 0 ? totals[k / D1] : T(0);
+        for (int m = 0; m < D1; ++m) target[m * (D1 + 1)] = totals[m];
       });
     } else {
       team.template store_sums<D1 * D3, T>(g_matrix, target);

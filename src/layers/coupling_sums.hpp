@@ -9,6 +9,7 @@ namespace isotrope::attention {
 /// stay in registers, if there are enough.
 template <class A, int D, int begin, int end>
 struct CouplingSums {
+  using Arithmetic = A;
   using T = typename A::Real;
   Lane<T> sum[D * D];
   KOKKOS_FORCEINLINE_FUNCTION CouplingSums() {
@@ -46,5 +47,21 @@ struct NoCouplingSums {
   template <class Team>
   KOKKOS_FORCEINLINE_FUNCTION void add_to(const Team&, typename A::Real*) const {}
 };
+
+/// one_edge of an adjoint's kernel for every edge of receiver t, with its sums where they are wanted.
+template <class Sums, class Kernel, class Team>
+KOKKOS_FORCEINLINE_FUNCTION void for_receiver(const Kernel& kernel, const Team& team, int t) {
+  using A = typename Sums::Arithmetic;
+  const auto& e = kernel.e;
+  for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
+    if constexpr (!A::dual) {
+      if (kernel.adjoint.couplings) {
+        kernel.template one_edge<Sums>(team, t, k);
+        continue;
+      }
+    }
+    kernel.template one_edge<NoCouplingSums<A>>(team, t, k);
+  }
+}
 
 }  // namespace isotrope::attention

@@ -32,16 +32,7 @@ struct AttendBackward {
 
   template <class Team>
   KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
-    const int t = e.row_begin + item;
-    for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
-      if constexpr (!A::dual) {
-        if (adjoint.couplings) {
-          one_edge<CouplingSums<A, D, begin, end>>(team, t, k);
-          continue;
-        }
-      }
-      one_edge<NoCouplingSums<A>>(team, t, k);
-    }
+    for_receiver<CouplingSums<A, D, begin, end>>(*this, team, e.row_begin + item);
   }
 
   KOKKOS_INLINE_FUNCTION Rows rows_of(int t, long k) const {

@@ -86,8 +86,7 @@ struct HeadRuns {
   template <class Team>
   KOKKOS_FORCEINLINE_FUNCTION void add_run(const Team& team, const Vec& sum, int run, N* of_head) const {
     if (!whole) return add_mixed(sum, run, of_head);
-    const N total = team_sum<A>(team, sum);
-    team.once([&] { of_head[run] = total; });
+    put_whole(team, sum, run, of_head);
   }
 
   /// The same by way of a row, for kernels whose sums would not survive a call: before and after them, where heads are
@@ -105,11 +104,15 @@ struct HeadRuns {
   KOKKOS_FORCEINLINE_FUNCTION void put_run(const Team& team, const Vec& sum, int run, N* of_head, T* row,
                                            int stride) const {
     if (!whole) return A::store(row + begin(run), stride, sum);
-    const N total = team_sum<A>(team, sum);
-    team.once([&] { of_head[run] = total; });
+    put_whole(team, sum, run, of_head);
   }
 
  private:
+  template <class Team>
+  KOKKOS_FORCEINLINE_FUNCTION void put_whole(const Team& team, const Vec& sum, int run, N* of_head) const {
+    const N total = team_sum<A>(team, sum);
+    team.once([&] { of_head[run] = total; });
+  }
   KOKKOS_INLINE_FUNCTION int head_of(int c) const { return c / size < heads ? c / size : heads - 1; }
   [[gnu::noinline]] KOKKOS_FUNCTION Vec mixed_lane(const N* of_head, int run) const {
     Vec lane = A::zero();

@@ -2,6 +2,7 @@
 #include "layers/edge_embedding.hpp"
 
 #include "core/loops.hpp"
+#include "layers/edge_lane.hpp"
 #include "so3/spherical_harmonics.hpp"
 
 namespace isotrope {
@@ -113,22 +114,14 @@ struct EmbedBackward {
   }
 };
 
+/// Number k of each edge; past the end the last edge again.
+template <class T>
+KOKKOS_INLINE_FUNCTION Lane<double> gather(const EdgeLane<double>& at, const T* numbers, int stride, int k) {
+  const T* from = numbers + at.first * stride + k;
+  return lane_of<double>([&](int e) { return from[(e < at.n ? e : at.n - 1) * stride]; });
+}
+
 /// A lane of edges at a time, where there is no radial basis.
-struct EdgeLane {
-  static constexpr int w = lane_width<double>;
-  long first;
-  int n;
-  KOKKOS_INLINE_FUNCTION EdgeLane(long lane, long edges)
-      : first(lane * w), n(static_cast<int>(edges - first < w ? edges - first : w)) {}
-
-  /// Number k of each edge; past the end the last edge again.
-  template <class T>
-  KOKKOS_INLINE_FUNCTION Lane<double> gather(const T* numbers, int stride, int k) const {
-    const T* from = numbers + first * stride + k;
-    return lane_of<double>([&](int e) { return from[(e < n ? e : n - 1) * stride]; });
-  }
-};
-
 template <class T>
 struct EmbedLanes {
   EdgeHarmonics harmonics;
@@ -136,14 +129,14 @@ struct EmbedLanes {
   const double* r;
   T* y;
   KOKKOS_FUNCTION void operator()(long lane) const {
-    const EdgeLane at(lane, edges);
+    const EdgeLane<double> at(lane, edges);
     const double sign = harmonics.sign;
-    const Lane<double> a = sign * at.gather(r, 3, 0), b = sign * at.gather(r, 3, 1), c = sign * at.gather(r, 3, 2);
+    const Lane<double> a = sign * gather(at, r, 3, 0), b = sign * gather(at, r, 3, 1), c = sign * gather(at, r, 3, 2);
     Lane<double> all[most_harmonics];
     wanted_harmonics(harmonics, a, b, c, harmonics_detail::length(a, b, c), all);
     const int count = harmonics.count();
     for (int k = 0; k < count; ++k) {
-      double of_edges[EdgeLane::w];
+      double of_edges[at.w];
       store_lane(of_edges, all[k]);
       for (int e = 0; e < at.n; ++e) y[(at.first + e) * count + k] = static_cast<T>(of_edges[e]);
     }
@@ -160,16 +153,16 @@ struct EmbedLanesBackward {
   double* g_r;
   bool add;
   KOKKOS_FUNCTION void operator()(long lane) const {
-    const EdgeLane at(lane, edges);
+    const EdgeLane<double> at(lane, edges);
     const double sign = harmonics.sign;
-    const Lane<double> a = sign * at.gather(r, 3, 0), b = sign * at.gather(r, 3, 1), c = sign * at.gather(r, 3, 2);
+    const Lane<double> a = sign * gather(at, r, 3, 0), b = sign * gather(at, r, 3, 1), c = sign * gather(at, r, 3, 2);
     const int count = harmonics.count();
     Lane<double> g_y[most_harmonics], g[3];
-    for (int k = 0; k < count; ++k) g_y[k] = at.gather(g_harmonics, count, k);
+    for (int k = 0; k < count; ++k) g_y[k] = gather(at, g_harmonics, count, k);
     by_vector(harmonics, a, b, c, harmonics_detail::length(a, b, c),
-              g_length ? at.gather(g_length, 1, 0) : Lane<double>(0.0), g_y, g);
+              g_length ? gather(at, g_length, 1, 0) : Lane<double>(0.0), g_y, g);
     for (int k = 0; k < 3; ++k) {
-      double of_edges[EdgeLane::w];
+      double of_edges[at.w];
       store_lane(of_edges, Lane<double>(sign * g[k]));
       for (int e = 0; e < at.n; ++e) {
         double& target = g_r[3 * (at.first + e) + k];
@@ -205,7 +198,7 @@ void embed_edges(const BesselBasis& basis, const EdgeHarmonics& harmonics, long 
                  const double* dr, typename A::Real* radial, typename A::Num* y, const EdgeEnds& ends) {
   if constexpr (!A::dual) {
     if (basis.count == 0) {
-      for_each("isotrope::embed_edges", (edges + EdgeLane::w - 1) / EdgeLane::w,
+      for_each("isotrope::embed_edges", EdgeLane<double>::count(edges),
                EmbedLanes<typename A::Real>{harmonics, edges, r, y});
       return;
     }
@@ -218,7 +211,7 @@ void embed_edges_backward(const BesselBasis& basis, const EdgeHarmonics& harmoni
                           const T* g_radial, const T* g_y, const double* g_length, double* g_r, bool add,
                           const EdgeEnds& ends) {
   if (basis.count == 0) {
-    for_each("isotrope::embed_edges_backward", (edges + EdgeLane::w - 1) / EdgeLane::w,
+    for_each("isotrope::embed_edges_backward", EdgeLane<double>::count(edges),
              EmbedLanesBackward<T>{harmonics, edges, r, g_y, g_length, g_r, add});
     return;
   }

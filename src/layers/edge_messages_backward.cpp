@@ -29,16 +29,7 @@ struct EdgeMessagesBackward {
 
   template <class Team>
   KOKKOS_FUNCTION void operator()(const Team& team, int item) const {
-    const int t = e.row_begin + item;
-    for (long k = e.first[t] - e.edge_begin; k < e.first[t + 1] - e.edge_begin; ++k) {
-      if constexpr (!A::dual) {
-        if (adjoint.couplings) {
-          one_edge<CouplingSums<A, D, 0, D>>(team, t, k);
-          continue;
-        }
-      }
-      one_edge<NoCouplingSums<A>>(team, t, k);
-    }
+    for_receiver<CouplingSums<A, D, 0, D>>(*this, team, e.row_begin + item);
   }
   template <class Sums, class Team>
   KOKKOS_FORCEINLINE_FUNCTION void one_edge(const Team& team, int t, long k) const {
