@@ -17,7 +17,7 @@ namespace {
 void add_row(const Domain& domain, int i, double cutoff_squared, Graph& graph) {
   const double* xi = domain.x[i];
   for (int k = 0; k < domain.neighbours[i]; ++k) {
-    const int j = domain.neighbour[i][k] & domain.mask, sender = domain.owner[j];
+    const int j = domain.neighbour[i][k] & domain.mask, sender = domain.place[j];
     if (graph.species[sender] < 0) continue;
     const double* xj = domain.x[j];
     const Vec3 r{xj[0] - xi[0], xj[1] - xi[1], xj[2] - xi[2]};
@@ -33,9 +33,9 @@ void add_row(const Domain& domain, int i, double cutoff_squared, Graph& graph) {
 
 void build_domain_graph(const Domain& domain, double cutoff, Graph& graph) {
   graph.owned = domain.owned;
-  graph.total = domain.total;
-  graph.species.resize(domain.total);
-  for (int i = 0; i < domain.total; ++i) graph.species[i] = domain.owner[i] == i ? domain.species[domain.type[i]] : -1;
+  graph.total = domain.atoms;
+  graph.species.resize(domain.atoms);
+  for (int i = 0; i < domain.total; ++i) graph.species[domain.place[i]] = domain.species[domain.type[i]];
   graph.graph.assign(domain.owned, 0);
   graph.first.resize(domain.owned + 1);
   graph.neighbour.clear();

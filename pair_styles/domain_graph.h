@@ -11,9 +11,10 @@ namespace isotrope {
 struct Domain {
   int owned = 0;
   int total = 0;                     ///< with ghosts
+  int atoms = 0;                     ///< of the graph: owned ones, then those of other ranks
   const double* const* x = nullptr;  ///< [total] positions, Å
   const int* type = nullptr;         ///< [total] from 1
-  std::span<const int> owner;        ///< [total] of a ghost the owned atom it is an image of; else the atom itself
+  std::span<const int> place;        ///< [total] in the graph; images of an atom share it
   std::span<const int> species;      ///< [types + 1] by type, -1: an atom of another potential
   int rows = 0;
   const int* atom = nullptr;              ///< [rows]
@@ -23,8 +24,8 @@ struct Domain {
 };
 
 /// Receivers are all owned atoms, in LAMMPS's order: those without a row and those of another potential get an empty
-/// one. Edges are the pairs nearer than `cutoff` (Å). Senders are owners in place of their images, as in training:
-/// images get no species, so that nothing is kept of them. Vectors of `graph` are reused. Throws Error for two atoms at
+/// one. Edges are the pairs nearer than `cutoff` (Å). Senders are atoms in place of their images, as in training.
+/// Vectors of `graph` are reused. Throws Error for two atoms at
 /// one place or a position that is not a number.
 void build_domain_graph(const Domain& domain, double cutoff, Graph& graph);
 

@@ -32,7 +32,8 @@ constexpr const char* no_virial =
     "forces";
 }  // namespace
 
-PairIsotrope::PairIsotrope(LAMMPS* lmp) : Pair(lmp), halo_(this, comm) {
+PairIsotrope::PairIsotrope(LAMMPS* lmp) : Pair(lmp) {
+  comm_forward = 1;
   single_enable = 0;
   restartinfo = 0;
   respa_enable = 0;
@@ -120,7 +121,6 @@ void PairIsotrope::init_style() {
     refuse_periodic_box();
     return;
   }
-  size_buffers();
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
 
@@ -192,16 +192,6 @@ void PairIsotrope::check_fixes_for_direct_forces() {
   }
 }
 
-/// LAMMPS sizes its buffers by the pair style that it knows, which under hybrid is not this one, and looks at
-/// comm_reverse_off with newton off.
-void PairIsotrope::size_buffers() {
-  comm_forward = comm_reverse = comm_reverse_off = std::max(3, model_.potential->info().exchange_width);
-  Pair* known = force->pair;
-  known->comm_forward = std::max(known->comm_forward, comm_forward);
-  known->comm_reverse = std::max(known->comm_reverse, comm_reverse);
-  known->comm_reverse_off = std::max(known->comm_reverse_off, comm_reverse_off);
-}
-
 double PairIsotrope::init_one(int, int) {
   // LAMMPS wants a length; no neighbours are asked for where the model has none.
   constexpr double any = 1;
@@ -215,7 +205,7 @@ void PairIsotrope::compute(int eflag, int vflag) {
     fail(
         "a model that sees the whole molecule has no virial of single atoms: take compute stress/atom out of the "
         "input");
-  if (!whole()) halo_.set_atoms(atom->nlocal, atom->nlocal + atom->nghost);
+  if (!whole()) find_homes();
   together([&] { whole() ? build_whole_graph() : build_graph(); });
   evaluate();
   add_energies();
@@ -225,10 +215,19 @@ void PairIsotrope::compute(int eflag, int vflag) {
   if (direct() && vflag_global) std::fill(virial, virial + 6, std::nan(""));
 }
 
+/// One number an atom tells its ghosts where they come from: atom maps are not always there.
+void PairIsotrope::find_homes() {
+  home_.resize(atom->nlocal + atom->nghost);
+  for (int i = 0; i < atom->nlocal; ++i) home_[i] = isotrope::Home::number(comm->me, i);
+  comm->forward_comm(this);
+  halo_.build(world, atom->nlocal, home_);
+}
+
 void PairIsotrope::build_graph() {
   isotrope::Domain domain;
   domain.owned = atom->nlocal;
   domain.total = atom->nlocal + atom->nghost;
+  domain.atoms = halo_.atoms();
   domain.x = atom->x;
   domain.type = atom->type;
   domain.species = model_.species;
@@ -237,7 +236,7 @@ void PairIsotrope::build_graph() {
   domain.neighbours = list->numneigh;
   domain.neighbour = list->firstneigh;
   domain.mask = NEIGHMASK;
-  domain.owner = halo_.owner();
+  domain.place = halo_.place();
   isotrope::build_domain_graph(domain, model_.potential->info().cutoff, graph_);
 }
 
@@ -273,15 +272,13 @@ void PairIsotrope::add_energies() {
   if (eflag_global) eng_vdwl += totals_[0] + totals_[1];
 }
 
-/// Forces on ghosts belong to their owners. LAMMPS sends them home where newton is on for pairs or bonds; else this
-/// does.
+/// Forces on atoms of other ranks go home here, whatever LAMMPS does with those on its ghosts (newton).
 void PairIsotrope::add_forces() {
   if (direct()) return add_direct_forces();
   if (whole()) return add_whole_forces();
   isotrope::assemble_forces(graph_, result_.dE_dr, forces_.values);
-  if (!force->newton) halo_.reverse(forces_);
-  const int atoms = force->newton ? graph_.total : graph_.owned;
-  for (int i = 0; i < atoms; ++i)
+  halo_.reverse(forces_);
+  for (int i = 0; i < graph_.owned; ++i)
     for (int a = 0; a < 3; ++a) atom->f[i][a] += energy_unit_ * forces_.values[i][a];
 }
 
@@ -340,16 +337,11 @@ double PairIsotrope::memory_usage() {
 }
 
 int PairIsotrope::pack_forward_comm(int n, int* atoms, double* out, int, int*) {
-  return halo_.pack_owned(n, atoms, out);
+  for (int k = 0; k < n; ++k) out[k] = home_[atoms[k]];
+  return n;
 }
 void PairIsotrope::unpack_forward_comm(int n, int first, double* in) {
-  halo_.unpack_ghosts(n, first, in);
-}
-int PairIsotrope::pack_reverse_comm(int n, int first, double* out) {
-  return halo_.pack_ghosts(n, first, out);
-}
-void PairIsotrope::unpack_reverse_comm(int n, int* atoms, double* in) {
-  halo_.add_to_owners(n, atoms, in);
+  std::copy_n(in, n, home_.begin() + first);
 }
 
 }  // namespace LAMMPS_NS

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "gather_halo.h"
-#include "lammps_halo.h"
 #include "models/potential.hpp"
+#include "owner_halo.h"
 #include "pair_input.h"
 
 namespace LAMMPS_NS {
@@ -33,8 +33,6 @@ class PairIsotrope : public Pair {
 
   int pack_forward_comm(int n, int* atoms, double* out, int pbc_flag, int* pbc) override;
   void unpack_forward_comm(int n, int first, double* in) override;
-  int pack_reverse_comm(int n, int first, double* out) override;
-  void unpack_reverse_comm(int n, int* atoms, double* in) override;
 
  private:
   void together(const std::function<void()>& step);
@@ -47,8 +45,8 @@ class PairIsotrope : public Pair {
   void check_fixes_for_direct_forces();
   void refuse_periodic_box();
   void check_spin();
-  void size_buffers();
 
+  void find_homes();
   void build_graph();
   void build_whole_graph();
   void evaluate();
@@ -63,9 +61,10 @@ class PairIsotrope : public Pair {
   std::unique_ptr<isotrope::Workspace> workspace_;
   isotrope::Graph graph_;
   isotrope::Result result_;
-  isotrope::LammpsHalo halo_;
+  isotrope::OwnerHalo halo_;
   isotrope::GatherHalo gather_;
   isotrope::ForceExchange forces_;
+  std::vector<double> home_;  // [total] isotrope::Home of atoms and ghosts
   std::vector<isotrope::Mat3> atom_virial_;
   /// Whether the model sees the whole molecule instead of neighbours.
   bool whole() const { return model_.potential->info().cutoff == 0; }

@@ -50,7 +50,6 @@ class Framed final : public Potential {
       : inner_(std::move(inner)), signs_(frame_signs(group)), gap_switch_(gap_switch), info_(inner_->info()) {
     info_.symmetry = group == FrameGroup::o3 ? Symmetry::o3 : Symmetry::so3;
     info_.latent_width = 0;
-    info_.exchange_width = std::max(info_.exchange_width, numbers_of_adjoint);
   }
 
   double gap_switch() const { return gap_switch_; }

@@ -4,7 +4,6 @@
 #include <atomic>
 
 #include "core/error.hpp"
-#include "layers/feature_exchange.hpp"
 #include "layers/radial_tables.hpp"
 #include "models/check_parameters.hpp"
 #include "models/collect_energies.hpp"
@@ -38,9 +37,6 @@ class Mace final : public Potential {
     info_.cutoff = record.cutoff;
     info_.symmetry = Symmetry::o3;
     info_.message_passing_layers = shape.layers - 1;
-    for (int t = 1; t < shape.layers; ++t) {
-      info_.exchange_width = std::max(info_.exchange_width, isotrope::exchange_width<T>(plan_.layers[t].in));
-    }
     set_parameters(record.parameters.values());
   }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "layers/feature_exchange.hpp"
+#include "layers/ghost_rows.hpp"
 #include "layers/readout.hpp"
 #include "layers/species_embedding.hpp"
 
@@ -83,11 +84,10 @@ void MacePass<A>::turn_back() {
   senders_backward(t);
 }
 
-/// From the adjoint of the layer's output to that of its input. What senders showed is made and exchanged again (duals
-/// kept it), on every rank, whatever it has kept of its blocks.
+/// From the adjoint of the layer's output to that of its input. What senders showed is made again (duals kept it).
 template <class A>
 void MacePass<A>::interact_backward(int t) {
-  if (!A::dual) show_features(t);
+  if (!A::dual) show_features_again(t);
   start_sender_adjoint(t);
   for (std::size_t k = 0; k < edges_.blocks().size(); ++k) {
     const Block at = block(t, k);
@@ -174,9 +174,29 @@ Features<A> MacePass<A>::contracted(int t, const Block& block) {
 
 // ---- what neighbours read ------------------------------------------------------------------------------------------
 
-/// linear_up of the features, also on ghosts.
+/// linear_up of the features, also on ghosts. What these show is kept for the way back.
 template <class A>
 void MacePass<A>::show_features(int t) {
+  features_of_senders(t);
+  if constexpr (!A::dual) {
+    if (t == 0) return;
+    {
+      FeatureExchange<T> exchange(graph_, shown(t).features);
+      halo_.forward(exchange);
+    }
+    if (t < last()) keep_ghosts(graph_, shown(t).features, arrays_.layers[t].ghosts);
+  }
+}
+
+template <class A>
+void MacePass<A>::show_features_again(int t) {
+  features_of_senders(t);
+  if (t > 0) show_kept_ghosts(graph_, arrays_.layers[t].ghosts, shown(t).features);
+}
+
+/// Those of the first layer depend on the species alone, which is known of ghosts too.
+template <class A>
+void MacePass<A>::features_of_senders(int t) {
   const MaceLayer& layer = c_.plan->layers[t];
   if (t == 0) {
     const Features<A> table = features(arrays_.table, layer.in, c_.shape->species);
@@ -194,10 +214,6 @@ void MacePass<A>::show_features(int t) {
       linear_forward<A>(c_.weights, layer.linear_up[l], in.atoms * (2 * l + 1), in.start(l), pad, 0,
                         up.at(l, rows.begin, 0), pad);
     }
-  }
-  if constexpr (!A::dual) {
-    FeatureExchange<T> exchange(graph_, up);
-    halo_.forward(exchange);
   }
 }
 

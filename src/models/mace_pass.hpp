@@ -26,6 +26,7 @@ struct MaceArrays {
   };
   struct Layer {
     Buffer<T> in;             ///< features, block after block
+    Buffer<T> ghosts;         ///< what ghosts showed (plain numbers)
     Buffer<T> up, g_in;       ///< duals
     Buffer<T> product, skip;  ///< plain numbers: weights of the product, and of the skip connection after `linear`
     const T* folded = nullptr;
@@ -89,6 +90,8 @@ class MacePass {
   void interact_backward(int t);
 
   void show_features(int t);
+  void show_features_again(int t);
+  void features_of_senders(int t);
   void senders_backward(int t);
   void element_features_backward();
   void collect(int t, const Block& block);

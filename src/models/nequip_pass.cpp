@@ -5,6 +5,7 @@
 
 #include "layers/channels.hpp"
 #include "layers/feature_exchange.hpp"
+#include "layers/ghost_rows.hpp"
 #include "layers/readout.hpp"
 #include "layers/species_embedding.hpp"
 
@@ -81,11 +82,11 @@ void NequipPass<A>::interact(int t) {
   }
 }
 
-/// From the adjoint of the layer's gate to that of the gate before. What senders showed is made and exchanged again,
-/// but for the last layer, whose features are still there, and for duals, which keep them.
+/// From the adjoint of the layer's gate to that of the gate before. What senders showed is made again, but for the last
+/// layer, whose features are still there, and for duals, which keep them.
 template <class A>
 void NequipPass<A>::interact_backward(int t) {
-  if (!A::dual && t < last()) show_features(t);
+  if (!A::dual && t < last()) show_features_again(t);
   Features<A> g_up;
   if (t > 0 || A::dual) g_up = zero_features<A>(arrays_.g_up, c_.plan->layers[t].in, graph_.senders);
   for (const RowRange& block : edges_.blocks()) {
@@ -104,21 +105,37 @@ void NequipPass<A>::interact_backward(int t) {
   for (const RowRange& block : edges_.blocks()) input_backward(t, block);
 }
 
-/// What neighbours read: linear_1 of the features, also on ghosts.
+/// What neighbours read: linear_1 of the features, also on ghosts. What these show is kept for the way back.
 template <class A>
 void NequipPass<A>::show_features(int t) {
+  features_of_senders(t);
+  if constexpr (!A::dual) {
+    if (t == 0) return;
+    {
+      FeatureExchange<T> exchange(graph_, shown(t));
+      halo_.forward(exchange);
+    }
+    if (t < last()) keep_ghosts(graph_, shown(t), arrays_.layers[t].ghosts);
+  }
+}
+
+template <class A>
+void NequipPass<A>::show_features_again(int t) {
+  features_of_senders(t);
+  if (t > 0) show_kept_ghosts(graph_, arrays_.layers[t].ghosts, shown(t));
+}
+
+/// Those of the first layer depend on the species alone, which is known of ghosts too.
+template <class A>
+void NequipPass<A>::features_of_senders(int t) {
   const Features<A> up = shown(t);
-  if (t == 0) {
-    const Features<A> table_up = features(arrays_.table_up, up.layout, c_.shape->species);
-    linear_1_forward(t, features(arrays_.table, up.layout, c_.shape->species), table_up, 0);
-    expand_species<A>(graph_, table_up, up);
+  if (t > 0) {
+    for (const RowRange& block : edges_.blocks()) linear_1_forward(t, input_of(t, block), up, block.begin);
     return;
   }
-  for (const RowRange& block : edges_.blocks()) linear_1_forward(t, input_of(t, block), up, block.begin);
-  if constexpr (!A::dual) {
-    FeatureExchange<T> exchange(graph_, up);
-    halo_.forward(exchange);
-  }
+  const Features<A> table_up = features(arrays_.table_up, up.layout, c_.shape->species);
+  linear_1_forward(t, features(arrays_.table, up.layout, c_.shape->species), table_up, 0);
+  expand_species<A>(graph_, table_up, up);
 }
 
 /// The adjoint of a block of the layer's input: by way of what neighbours read, and of the self connection.

@@ -10,13 +10,15 @@
 namespace isotrope {
 
 /// Arrays of one pass over a graph, plain or with tangents; they grow and are reused. Of plain numbers every layer
-/// keeps the gate's input alone, which its adjoint replaces on the way back; the rest of a layer follows from it, for a
-/// block of receivers at a time. Duals have one block and keep what the weights' gradient reads.
+/// keeps the gate's input alone, which its adjoint replaces on the way back, and what ghosts showed; the rest of a
+/// layer follows from it, for a block of receivers at a time. Duals have one block and keep what the weights' gradient
+/// reads.
 template <class A>
 struct NequipArrays {
   using T = typename A::Real;
   struct Layer {
     Buffer<T> gate;     ///< [block of receivers] the gate's input, then its adjoint
+    Buffer<T> ghosts;   ///< what ghosts showed
     Buffer<T> up, mid;  ///< what senders show, and messages (duals)
   };
   std::vector<Layer> layers;
@@ -54,6 +56,8 @@ class NequipPass {
   void interact(int t);
   void interact_backward(int t);
   void show_features(int t);
+  void show_features_again(int t);
+  void features_of_senders(int t);
   void read_out(const RowRange& block);
   void read_out_backward(const RowRange& block);
   void input_backward(int t, const RowRange& block);

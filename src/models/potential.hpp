@@ -36,7 +36,6 @@ struct PotentialInfo {
   std::vector<int> multiplicities{};  ///< likewise
   int latent_width = 0;               ///< of Result::latent; 0: the model has none
   int message_passing_layers = 0;     ///< how many halo exchanges a pass makes
-  int exchange_width = 0;             ///< the widest exchange, in doubles per atom (0: none)
 };
 
 /// Scratch of one caller; reused from call to call, so that a step allocates nothing once sizes have settled.

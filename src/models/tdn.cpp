@@ -2,7 +2,6 @@
 #include "models/tdn.hpp"
 
 #include "core/error.hpp"
-#include "layers/feature_exchange.hpp"
 #include "models/check_parameters.hpp"
 #include "models/evaluated.hpp"
 #include "models/tdn_pass.hpp"
@@ -41,7 +40,6 @@ class Tdn final : public Potential {
     info_.direct_forces = shape.direct_forces;
     info_.forces = shape.gradient_forces ? Forces::gradient : Forces::direct;
     info_.message_passing_layers = shape.layers + (shape.direct_forces ? 1 : 0);
-    info_.exchange_width = isotrope::exchange_width<T>(plan_.features);
     set_parameters(record.parameters.values());
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/transip.hpp"
 
+#include "layers/token_exchange.hpp"
 #include "models/check_parameters.hpp"
 #include "models/framed.hpp"
 #include "models/transip_local.hpp"

@@ -8,7 +8,6 @@
 
 #include "core/error.hpp"
 #include "layers/in_duals.hpp"
-#include "layers/token_exchange.hpp"
 #include "models/evaluated.hpp"
 #include "models/transip_pass.hpp"
 
@@ -58,7 +57,6 @@ class TransipPotential : public Potential {
     info_.multiplicities = shape.multiplicities;
     info_.latent_width = shape.latent_layers() * shape.width;
     info_.message_passing_layers = shape.layers;
-    info_.exchange_width = token_exchange_width<T>(2 * plan_.heads.width());
     prepare(record.parameters.values());
   }
 

@@ -108,7 +108,7 @@ class Ranks(unittest.TestCase):
 
 class OtherModels(unittest.TestCase):
     """The same for a model of another architecture, whose layers exchange blocks of different widths, and for three
-    layers of MACE: what senders of the second show is exchanged twice, on ranks without atoms too."""
+    layers of MACE: what ghosts show of the second is kept for the way back, on ranks without atoms too."""
 
     MODELS = {NEQUIP_MODELS / "so3_xplor.h5": "C H N", MODELS / "l1_c20_three_layers.h5": "O Al Cu"}
 
