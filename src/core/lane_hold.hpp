@@ -22,10 +22,14 @@ KOKKOS_FORCEINLINE_FUNCTION Dual<X> hold(const Dual<X>& x) {
   return {hold(x.v), hold(x.t)};
 }
 
+/// Numbers of a cache line.
+template <class T>
+inline constexpr int cache_line = 64 / sizeof(T);
+
 /// Whether a cache line begins at channel c.
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION bool line_begins(int c) {
-  return c % static_cast<int>(64 / sizeof(T)) == 0;
+  return c % cache_line<T> == 0;
 }
 /// Starts to load what the next edge reads at the same channels: senders, radial rows and kept values lie anywhere in
 /// memory, in rows too short for the processor to foresee them.

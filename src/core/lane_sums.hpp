@@ -51,7 +51,7 @@ KOKKOS_FORCEINLINE_FUNCTION void store_sums(const Lane<T>* x, T* target) {
     store_sums<N - w, T>(x + w, target + w);
   } else {
     const Lane<T> sums = lane_detail::merged<N, 0, w / 2, T>(x);
-    const Lane<T> place([](int p) { return static_cast<T>(p); });
+    const Lane<T> place = lane_of<T>([](int p) { return p; });
     stdx::where(place < T(N), sums).copy_to(target, stdx::element_aligned);
   }
 }

@@ -46,11 +46,10 @@ KOKKOS_INLINE_FUNCTION void with_sizes(const ConvolutionPath& path, const F& f) 
 /// The rows of an atom, which a later edge reads.
 template <class A>
 KOKKOS_FORCEINLINE_FUNCTION void fetch_rows_ahead(const Features<A>& x, int atom) {
-  constexpr int line = 64 / sizeof(typename A::Real);
   for (int b = 0; b < x.layout.count; ++b) {
     const typename A::Real* row = x.at(b, atom, 0);
     const int numbers = (2 * x.layout.block[b].l + 1) * x.layout.block[b].pad * A::rows;
-    for (int k = 0; k < numbers; k += line) fetch_ahead(row + k);
+    for (int k = 0; k < numbers; k += cache_line<typename A::Real>) fetch_ahead(row + k);
   }
 }
 

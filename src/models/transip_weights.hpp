@@ -8,8 +8,7 @@
 
 namespace isotrope {
 
-/// Where the prepared weights of a layer lie. Features are padded to lanes, of heads each half to
-/// lanes of pairs.
+/// Where the prepared weights of a layer lie. Features are padded to lanes, of heads each half to lanes of pairs.
 struct TransipLayer {
   std::size_t attention_norm = 0, network_norm = 0;  ///< [pad]
   Matrix query, key_value, output;
