@@ -79,21 +79,21 @@ void OwnerHalo::ask_owners() {
 }
 
 void OwnerHalo::forward(Exchange& values) {
-  if (partners_.empty()) return;
-  const int width = values.width();
-  double *out = reserve(out_, mine_.size() * width), *in = reserve(in_, theirs_.size() * width);
-  values.pack(mine_, out);
-  trade(width, out, &Partner::mine, in, &Partner::theirs);
-  values.unpack(theirs_, in);
+  if (!partners_.empty()) values.unpack(theirs_, carry(values, mine_, &Partner::mine, theirs_, &Partner::theirs));
 }
 
 void OwnerHalo::reverse(Exchange& values) {
-  if (partners_.empty()) return;
+  if (!partners_.empty()) values.accumulate(mine_, carry(values, theirs_, &Partner::theirs, mine_, &Partner::mine));
+}
+
+/// What the partners have packed for the places `to`, while they get what is at `from` here.
+const double* OwnerHalo::carry(const Exchange& values, const std::vector<int>& from, Range Partner::*sent,
+                               const std::vector<int>& to, Range Partner::*received) {
   const int width = values.width();
-  double *out = reserve(out_, theirs_.size() * width), *in = reserve(in_, mine_.size() * width);
-  values.pack(theirs_, out);
-  trade(width, out, &Partner::theirs, in, &Partner::mine);
-  values.accumulate(mine_, in);
+  double *out = reserve(out_, from.size() * width), *in = reserve(in_, to.size() * width);
+  values.pack(from, out);
+  trade(width, out, sent, in, received);
+  return in;
 }
 
 /// One message each way with every partner that has something to say, `width` numbers an atom.

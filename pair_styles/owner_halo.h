@@ -46,6 +46,8 @@ class OwnerHalo final : public Halo {
   void number(std::span<const double> home);
   void find_partners();
   void ask_owners();
+  const double* carry(const Exchange& values, const std::vector<int>& from, Range Partner::*sent,
+                      const std::vector<int>& to, Range Partner::*received);
   template <class T>
   void trade(int width, const T* out, Range Partner::*sent, T* in, Range Partner::*received);
 

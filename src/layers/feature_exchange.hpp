@@ -99,4 +99,17 @@ class FeatureExchange final : public Exchange {
   int width_;
 };
 
+/// Ghosts get what their owners show.
+template <class T>
+void forward_features(Halo& halo, const DeviceGraph& graph, const Features<Plain<T>>& shown) {
+  FeatureExchange<T> exchange(graph, shown);
+  halo.forward(exchange);
+}
+/// What was gathered on ghosts is added to their owners'.
+template <class T>
+void reverse_features(Halo& halo, const DeviceGraph& graph, const Features<Plain<T>>& gathered) {
+  FeatureExchange<T> exchange(graph, gathered);
+  halo.reverse(exchange);
+}
+
 }  // namespace isotrope

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <algorithm>
-
+#include "layers/channels.hpp"
 #include "layers/device_graph.hpp"
 #include "layers/layout.hpp"
 
@@ -18,25 +17,20 @@ void for_ghost_rows(const DeviceGraph& graph, const Features<A>& shown, typename
   }
 }
 
-template <class T>
-void copy_numbers(const T* from, T* to, long numbers) {
-  using Unmanaged = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
-  Kokkos::deep_copy(Kokkos::View<T*, Space, Unmanaged>(to, numbers),
-                    Kokkos::View<const T*, Space, Unmanaged>(from, numbers));
-}
-
 /// Keeps what ghosts showed, so that the way back need not ask their owners again.
 template <class A>
 void keep_ghosts(const DeviceGraph& graph, const Features<A>& shown, Buffer<typename A::Real>& kept) {
   const long ghosts = graph.senders - graph.rows;
-  for_ghost_rows(graph, shown, kept.reserve(shown.layout.width * ghosts * A::rows),
-                 [](auto* row, auto* ghost, long numbers) { copy_numbers(row, ghost, numbers); });
+  for_ghost_rows(
+      graph, shown, kept.reserve(shown.layout.width * ghosts * A::rows),
+      [](typename A::Real* row, typename A::Real* ghost, long numbers) { copy_numbers(numbers, row, ghost); });
 }
 
 template <class A>
 void show_kept_ghosts(const DeviceGraph& graph, const Buffer<typename A::Real>& kept, const Features<A>& shown) {
-  for_ghost_rows(graph, shown, kept.data(),
-                 [](auto* row, auto* ghost, long numbers) { copy_numbers(ghost, row, numbers); });
+  for_ghost_rows(graph, shown, kept.data(), [](typename A::Real* row, typename A::Real* ghost, long numbers) {
+    copy_numbers(numbers, ghost, row);
+  });
 }
 
 }  // namespace isotrope

@@ -180,10 +180,7 @@ void MacePass<A>::show_features(int t) {
   features_of_senders(t);
   if constexpr (!A::dual) {
     if (t == 0) return;
-    {
-      FeatureExchange<T> exchange(graph_, shown(t).features);
-      halo_.forward(exchange);
-    }
+    forward_features<T>(halo_, graph_, shown(t).features);
     if (t < last()) keep_ghosts(graph_, shown(t).features, arrays_.layers[t].ghosts);
   }
 }
@@ -227,10 +224,7 @@ void MacePass<A>::senders_backward(int t) {
   }
   const MaceLayer& layer = c_.plan->layers[t];
   const Features<A> g_up = features(arrays_.g_up, layer.in, graph_.senders);
-  if constexpr (!A::dual) {
-    FeatureExchange<T> exchange(graph_, g_up);
-    halo_.reverse(exchange);
-  }
+  if constexpr (!A::dual) reverse_features<T>(halo_, graph_, g_up);
   for (const RowRange& rows : edges_.blocks()) {
     const Features<A> in = input_of(t, rows), g_in = adjoint_of(t, rows);
     for (int l = 0; l < in.layout.count; ++l) {

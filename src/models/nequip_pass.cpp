@@ -98,10 +98,7 @@ void NequipPass<A>::interact_backward(int t) {
     if constexpr (A::dual) element_features_backward();
     return;
   }
-  if constexpr (!A::dual) {
-    FeatureExchange<T> exchange(graph_, g_up);
-    halo_.reverse(exchange);
-  }
+  if constexpr (!A::dual) reverse_features<T>(halo_, graph_, g_up);
   for (const RowRange& block : edges_.blocks()) input_backward(t, block);
 }
 
@@ -111,10 +108,7 @@ void NequipPass<A>::show_features(int t) {
   features_of_senders(t);
   if constexpr (!A::dual) {
     if (t == 0) return;
-    {
-      FeatureExchange<T> exchange(graph_, shown(t));
-      halo_.forward(exchange);
-    }
+    forward_features<T>(halo_, graph_, shown(t));
     if (t < last()) keep_ghosts(graph_, shown(t), arrays_.layers[t].ghosts);
   }
 }

@@ -126,20 +126,14 @@ void TdnPass<A>::sender_features(const TdnAttention& w, Attention& arrays, const
     linear_forward<A>(c_.weights, w.target, rows, x.start(l), pad_, 0, target.start(l), pad_);
   }
   add_bias<A>(graph_.rows, pad_, c_.weights + w.source.bias, source.data);
-  if constexpr (!A::dual) {
-    FeatureExchange<T> exchange(graph_, source);
-    halo_.forward(exchange);
-  }
+  if constexpr (!A::dual) forward_features<T>(halo_, graph_, source);
 }
 
 template <class A>
 void TdnPass<A>::sender_features_backward(const TdnAttention& w, const Features<A>& x, const Features<A>& g_x) {
   const Features<A> g_source = features(arrays_.g_source, c_.plan->features, graph_.senders);
   const Features<A> g_target = features(arrays_.g_target, c_.plan->features, graph_.rows);
-  if constexpr (!A::dual) {
-    FeatureExchange<T> exchange(graph_, g_source);
-    halo_.reverse(exchange);
-  }
+  if constexpr (!A::dual) reverse_features<T>(halo_, graph_, g_source);
   add_bias_gradient<A>(graph_.rows, pad_, g_source.data, place(w.source.bias));
   for (int l = 0; l < x.layout.count; ++l) {
     const long rows = static_cast<long>(graph_.rows) * (2 * l + 1);

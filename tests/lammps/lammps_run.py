@@ -94,10 +94,13 @@ class Run:
         self.script += [
             "compute E all pair isotrope", "compute eatom all pe/atom", "compute satom all stress/atom NULL virial",
             "compute catom all centroid/stress/atom NULL virial", "compute P all pressure NULL virial",
-            f"thermo_style custom step pe c_E[1] c_E[2] c_P[*] {fields}", "thermo_modify format float %.17g",
-            f"dump {name} all custom 1 {name}.dump id type x y z fx fy fz c_eatom c_satom[*] c_catom[*]",
-            f"dump_modify {name} sort id format float %.17g", *lines]
-        return self
+            f"thermo_style custom step pe c_E[1] c_E[2] c_P[*] {fields}", "thermo_modify format float %.17g"]
+        return self.dump(name).add(*lines)
+
+    def dump(self, name):
+        """What atoms() reads, from here on; measure() has defined the computes."""
+        return self.add(f"dump {name} all custom 1 {name}.dump id type x y z fx fy fz c_eatom c_satom[*] c_catom[*]",
+                        f"dump_modify {name} sort id format float %.17g")
 
     def measure_forces(self, name):
         """The forces alone, for pair styles of which `compute pair` knows no single one."""

@@ -28,8 +28,7 @@ class ChangingGhosts(unittest.TestCase):
                 run = Run(ranks).start(system, before=before, **MODEL).add(after, "neighbor 0.3 bin", *lines)
                 run.add("neigh_modify delay 0 every 1 check yes", f"fix b all balance 7 1.0 {balance}")
                 run.measure("end", lines=(f"dump_modify end delay {steps}", f"thermo {steps}", f"run {steps}", "undump end"))
-                run.add("dump fresh all custom 1 fresh.dump id type x y z fx fy fz c_eatom c_satom[*] c_catom[*]",
-                        "dump_modify fresh sort id format float %.17g", "run 0")
+                run.dump("fresh").add("run 0")
                 with self.subTest(style=style, ranks=ranks):
                     yield run.go(), self.check_fresh_start(run)
 
