@@ -2,6 +2,7 @@
 #include "domain_graph.h"
 
 #include "core/error.hpp"
+#include "geometry/space_curve.hpp"
 
 namespace isotrope {
 namespace {
@@ -37,6 +38,9 @@ void build_domain_graph(const Domain& domain, double cutoff, Graph& graph) {
   graph.species.resize(domain.atoms);
   for (int i = 0; i < domain.total; ++i) graph.species[domain.place[i]] = domain.species[domain.type[i]];
   graph.graph.assign(domain.owned, 0);
+  graph.position.clear();
+  for (int i = 0; i < domain.owned; ++i) graph.position.push_back({domain.x[i][0], domain.x[i][1], domain.x[i][2]});
+  graph.curve = order_along_curve(graph.position);
   graph.first.resize(domain.owned + 1);
   graph.neighbour.clear();
   graph.r.clear();

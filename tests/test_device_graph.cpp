@@ -29,10 +29,28 @@ TEST(DeviceGraph, SortsRowsBySpeciesThenGhosts) {
   graph.build(small_graph(), 3);
   EXPECT_EQ(graph.rows, 6);
   EXPECT_EQ(graph.senders, 9);
-  EXPECT_EQ(graph.segment, (std::vector<int>{0, 3, 3, 6}));
+  EXPECT_EQ(graph.segment_of({0, 6}), (std::vector<int>{0, 3, 3, 6}));
+  EXPECT_EQ(graph.segment_of({2, 5}), (std::vector<int>{0, 1, 1, 3}));
+  EXPECT_EQ(graph.rows_of, (std::vector<int>{3, 0, 3}));
   EXPECT_EQ(graph.order, (std::vector<int>{1, 4, 5, 0, 3, 6, 7, 9, 10}));
   EXPECT_EQ(graph.row_of, (std::vector<int>{3, 0, -1, 4, 1, 2, 5, 6, -1, 7, 8}));
   EXPECT_EQ(to_host(graph.species.view(), graph.senders), (std::vector<int>{0, 0, 0, 2, 2, 2, 0, 2, 0}));
+}
+
+/// Ghosts and atoms of other potentials have no part in the groups.
+TEST(DeviceGraph, FollowsTheCurveInGroupsOfSortedSpecies) {
+  Graph host = small_graph();
+  host.curve = {6, 2, 4, 3, 5, 1, 0};
+  DeviceGraph graph;
+  graph.build(host, 3, 4);
+  EXPECT_EQ(graph.order, (std::vector<int>{4, 5, 6, 3, 1, 0, 7, 9, 10}));
+  EXPECT_EQ(graph.segment_of({0, 4}), (std::vector<int>{0, 2, 2, 4}));
+  EXPECT_EQ(graph.segment_of({4, 6}), (std::vector<int>{0, 1, 1, 2}));
+  EXPECT_EQ(graph.rows_of, (std::vector<int>{3, 0, 3}));
+  graph.build(host, 3, 1);
+  EXPECT_EQ(graph.order, (std::vector<int>{6, 4, 3, 5, 1, 0, 7, 9, 10}));
+  graph.build(host, 3);
+  EXPECT_EQ(graph.order, (std::vector<int>{4, 5, 1, 6, 3, 0, 7, 9, 10}));
 }
 
 TEST(DeviceGraph, KeepsEveryEdge) {
@@ -85,7 +103,8 @@ TEST(DeviceGraph, MayBeEmptyAndIsUsedAgain) {
   EXPECT_EQ(graph.rows, 0);
   EXPECT_EQ(graph.senders, 0);
   EXPECT_EQ(graph.edges, 0);
-  EXPECT_EQ(graph.segment, (std::vector<int>{0, 0, 0, 0}));
+  EXPECT_EQ(graph.segment_of({0, 0}), (std::vector<int>{0, 0, 0, 0}));
+  EXPECT_EQ(graph.rows_of, (std::vector<int>{0, 0, 0}));
   Graph others = host;  // a rank whose atoms all belong to another potential
   others.species.assign(others.total, -1);
   others.first.assign(others.owned + 1, 0);

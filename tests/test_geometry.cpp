@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "core/elements.hpp"
 #include "core/error.hpp"
 #include "geometry/graph.hpp"
 #include "geometry/neighbour_list.hpp"
+#include "geometry/space_curve.hpp"
 #include "support/message_of.hpp"
 #include "support/random_structure.hpp"
 
@@ -209,6 +211,31 @@ TEST(NeighbourList, ErrorsSayWhatIsWrong) {
   EXPECT_EQ(message_of(s), "A structure must have one position an atom: found 1 positions and 2 atomic numbers.");
 }
 
+/// The property by which the curve is Hilbert's: of the places of a cubic grid, each is followed by one beside it.
+TEST(SpaceCurve, GoesFromEveryPlaceOfAGridToOneBesideIt) {
+  std::vector<Vec3> grid;
+  for (int k = 0; k < 512; ++k) grid.push_back({2.5 * (k % 8) - 7, 2.5 * (k / 8 % 8), 2.5 * (k / 64) + 3});
+  Generator generator(3);
+  std::shuffle(grid.begin(), grid.end(), generator);
+  const std::vector<int> order = order_along_curve(grid);
+  ASSERT_EQ(order.size(), grid.size());
+  EXPECT_EQ(std::set<int>(order.begin(), order.end()).size(), grid.size());
+  for (std::size_t k = 1; k < order.size(); ++k) {
+    const Vec3 step = grid[order[k]] - grid[order[k - 1]];
+    EXPECT_DOUBLE_EQ(dot(step, step), 2.5 * 2.5) << k;
+  }
+}
+
+TEST(SpaceCurve, TakesWhateverPositionsThereAre) {
+  using Order = std::vector<int>;
+  const double none = std::nan(""), far = HUGE_VAL;
+  EXPECT_EQ(order_along_curve({}), Order{});
+  EXPECT_EQ(order_along_curve(std::vector<Vec3>{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}}), (Order{0, 1, 2}));
+  EXPECT_EQ(order_along_curve(std::vector<Vec3>{{3, 0, 0}, {1, 0, 0}, {2, 0, 0}}), (Order{1, 2, 0}));
+  EXPECT_EQ(order_along_curve(std::vector<Vec3>{{none, none, none}, {5, 5, 5}}), (Order{0, 1}));
+  EXPECT_EQ(order_along_curve(std::vector<Vec3>{{far, 0, 0}, {0, -far, 0}}), (Order{0, 1}));
+}
+
 TEST(Graph, StructuresFollowEachOther) {
   Generator generator(6);
   const Mat3 cell = random_cell(generator, 4, 5);
@@ -226,6 +253,8 @@ TEST(Graph, StructuresFollowEachOther) {
   EXPECT_EQ(graph.volume, (std::vector<double>{std::abs(determinant(cell)), 0}));
   EXPECT_EQ(graph.charge, (std::vector<int>{0, -1}));
   EXPECT_EQ(graph.multiplicity, (std::vector<int>{1, 2}));
+  EXPECT_EQ(std::set<int>(graph.curve.begin(), graph.curve.begin() + 3), (std::set<int>{0, 1, 2}));
+  EXPECT_EQ(std::set<int>(graph.curve.begin() + 3, graph.curve.end()), (std::set<int>{3, 4, 5, 6}));
   const NeighbourList second = build_neighbour_list(slab, 3);
   ASSERT_EQ(graph.first.size(), 8u);
   ASSERT_EQ(graph.first[7], graph.edges());

@@ -143,12 +143,12 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   const auto values = record.parameters["bessel.frequencies"];
   const auto frequencies = to_device("frequencies", std::vector<double>(values.begin(), values.end()));
   const auto scale = to_device("scale", shape.scale);
-  DeviceGraph rows;
-  rows.build(graph, shape.species);
-  if (A::dual) rows.set_tangent(graph, tangent.dr, tangent.energy);
   NequipArrays<A> arrays;
   arrays.edges.most_numbers = most_numbers;
   if (most_numbers < 5000) arrays.block = 4;
+  DeviceGraph rows;
+  rows.build(graph, shape.species, A::dual ? 0 : arrays.block);
+  if (A::dual) rows.set_tangent(graph, tangent.dr, tangent.energy);
   NoHalo halo;
   const View<double> weight_gradient("gradient", plan.plan.size());
   const View<double> frequency_gradient("frequency_gradient", shape.num_bessel);
@@ -177,8 +177,12 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
     plan.plan.add_gradient<double>(weight_gradient, record.parameters.values(), out.gradient);
     for (const double g : test::read_numbers<Plain<double>>(frequency_gradient).v) out.gradient.push_back(g);
   } else {
-    out.energy = test::part(test::read_numbers<A>(arrays.energy.view()).v, 0, rows.rows);
-    out.g_r = test::part(test::read_numbers<A>(arrays.edges.g_r.view()).v, 0, 3 * rows.edges);
+    const std::vector<double> energy = test::part(test::read_numbers<A>(arrays.energy.view()).v, 0, rows.rows);
+    std::vector<Vec3> g_r(rows.edges);
+    rows.edges_to_host(arrays.edges.g_r.view(), g_r);
+    out.energy.resize(rows.rows);
+    for (int row = 0; row < rows.rows; ++row) out.energy[rows.order[row]] = energy[row];
+    out.g_r.assign(g_r[0].data(), g_r[0].data() + 3 * rows.edges);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "core/elements.hpp"
 #include "core/error.hpp"
 #include "geometry/neighbour_list.hpp"
+#include "geometry/space_curve.hpp"
 
 namespace isotrope {
 namespace {
@@ -24,6 +25,7 @@ void append(Graph& graph, const Structure& structure, const SpeciesMap& species,
   for (int j : list.neighbour) graph.neighbour.push_back(offset + j);
   graph.r.insert(graph.r.end(), list.r.begin(), list.r.end());
   graph.position.insert(graph.position.end(), structure.positions.begin(), structure.positions.end());
+  for (int i : order_along_curve(structure.positions)) graph.curve.push_back(offset + i);
 
   const auto& periodic = structure.periodic;
   const bool has_volume = periodic[0] && periodic[1] && periodic[2];

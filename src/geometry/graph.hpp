@@ -20,9 +20,10 @@ struct Graph {
   std::vector<std::int64_t> first;  ///< [owned + 1] row starts into `neighbour`
   std::vector<int> neighbour;       ///< [edges] sending atom, 0 <= j < total
   std::vector<Vec3> r;              ///< [edges] r_ij from the receiver to the neighbour, Å, in double
-  std::vector<Vec3> position;       ///< [total] Å; read by models without a cutoff alone, whose graphs have no edges
+  std::vector<Vec3> position;       ///< [owned] Å, [total] for models without a cutoff, whose graphs have no edges
   int graphs = 1;
   std::vector<int> graph;         ///< [owned] which structure an atom belongs to
+  std::vector<int> curve;         ///< [owned] atoms of a structure, one after the other, so that neighbours come soon
   std::vector<double> volume;     ///< [graphs] Å^3; 0 where not fully periodic
   std::vector<int> charge;        ///< [graphs] e
   std::vector<int> multiplicity;  ///< [graphs] 2S+1

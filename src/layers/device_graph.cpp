@@ -2,27 +2,38 @@
 #include "layers/device_graph.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "layers/host_copy.hpp"
 
 namespace isotrope {
-void DeviceGraph::build(const Graph& graph, int species_count) {
-  segment.assign(species_count + 1, 0);
-  for (int i = 0; i < graph.owned; ++i) {
-    if (graph.species[i] >= 0) ++segment[graph.species[i] + 1];
+void DeviceGraph::order_atoms(const Graph& graph, int group) {
+  const auto mine = [&](int atom) { return graph.species[atom] >= 0; };
+  const auto by_species = [&](int a, int b) { return graph.species[a] < graph.species[b]; };
+  order.clear();
+  for (int k = 0; k < graph.owned; ++k) {
+    const int atom = graph.curve.empty() ? k : graph.curve[k];
+    if (mine(atom)) order.push_back(atom);
   }
-  for (int s = 0; s < species_count; ++s) segment[s + 1] += segment[s];
-  rows = segment[species_count];
+  rows = static_cast<int>(order.size());
+  for (int begin = 0; begin < rows;) {
+    const int end = group > 0 ? std::min(rows, begin + group) : rows;
+    std::stable_sort(order.begin() + begin, order.begin() + end, by_species);
+    begin = end;
+  }
+  for (int atom = graph.owned; atom < graph.total; ++atom) {
+    if (mine(atom)) order.push_back(atom);
+  }
+  senders = static_cast<int>(order.size());
+}
+
+void DeviceGraph::build(const Graph& graph, int species_count, int group) {
+  order_atoms(graph, group);
   row_of.assign(graph.total, -1);
-  order.resize(graph.total);
-  std::vector<int> next(segment.begin(), segment.end() - 1);
-  senders = rows;
-  for (int i = 0; i < graph.total; ++i) {
-    if (graph.species[i] < 0) continue;
-    row_of[i] = i < graph.owned ? next[graph.species[i]]++ : senders++;
-    order[row_of[i]] = i;
-  }
-  order.resize(senders);
+  for (int row = 0; row < senders; ++row) row_of[order[row]] = row;
+  host_species.resize(rows);
+  rows_of.assign(species_count, 0);
+  for (int row = 0; row < rows; ++row) ++rows_of[host_species[row] = graph.species[order[row]]];
 
   host_first.assign(rows + 1, 0);
   edge_origin.resize(rows);
@@ -50,9 +61,10 @@ void DeviceGraph::build(const Graph& graph, int species_count) {
 }
 
 std::vector<int> DeviceGraph::segment_of(const RowRange& block) const {
-  std::vector<int> of_block(segment);
-  for (int& row : of_block) row = std::clamp(row, block.begin, block.end) - block.begin;
-  return of_block;
+  std::vector<int> segment(rows_of.size() + 1, 0);
+  for (int row = block.begin; row < block.end; ++row) ++segment[host_species[row] + 1];
+  std::partial_sum(segment.begin(), segment.end(), segment.begin());
+  return segment;
 }
 
 void DeviceGraph::set_tangent(const Graph& graph, std::span<const Vec3> tangent, std::span<const double> energy) {

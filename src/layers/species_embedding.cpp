@@ -83,12 +83,13 @@ void expand_species(const DeviceGraph& graph, const Features<A>& table, const Fe
 
 template <class A>
 void expand_species_backward(const DeviceGraph& graph, const Features<A>& g, const Features<A>& g_table) {
-  for (std::size_t s = 0; s + 1 < graph.segment.size(); ++s) {
+  const std::vector<int> segment = graph.segment_of({0, graph.rows});
+  for (std::size_t s = 0; s + 1 < segment.size(); ++s) {
     for (int b = 0; b < g.layout.count; ++b) {
       const Layout::Block& block = g.layout.block[b];
       for_channels("isotrope::expand_species_backward", 1, block.pad / lane_width<typename A::Real>,
-                   ExpandBackward<A>{graph.segment[s], graph.segment[s + 1], static_cast<int>(s), b, 2 * block.l + 1,
-                                     block.pad, g, g_table});
+                   ExpandBackward<A>{segment[s], segment[s + 1], static_cast<int>(s), b, 2 * block.l + 1, block.pad, g,
+                                     g_table});
     }
   }
 }

@@ -65,7 +65,7 @@ class Mace final : public Potential {
 
   void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
     auto& scratch = static_cast<MaceWorkspace<T>&>(workspace);
-    scratch.graph.build(graph, shape_.species);
+    scratch.graph.build(graph, shape_.species, scratch.plain.block_rows);
     MacePass<Plain<T>> pass(constants<Plain<T>>(), scratch.graph, halo, scratch.plain, nullptr);
     pass.run();
     collect_energies(graph, scratch.graph, scratch.plain.energy, scratch.plain.edges.g_r, shape_.scale, shape_.shift,

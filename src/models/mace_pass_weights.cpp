@@ -11,7 +11,7 @@ void MacePass<A>::merge_weights() {
   arrays_.merged_of = c_.set;
   std::vector<int> fresh;
   for (int s = 0; s < c_.shape->species; ++s) {
-    if (arrays_.merged[s] || graph_.segment[s] == graph_.segment[s + 1]) continue;
+    if (arrays_.merged[s] || graph_.rows_of[s] == 0) continue;
     arrays_.merged[s] = 1;
     fresh.push_back(s);
   }

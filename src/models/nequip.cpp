@@ -62,7 +62,7 @@ class Nequip final : public Potential {
 
   void evaluate(const Graph& graph, Halo& halo, Workspace& workspace, Result& result) const override {
     auto& scratch = static_cast<NequipWorkspace<T>&>(workspace);
-    scratch.graph.build(graph, shape_.species);
+    scratch.graph.build(graph, shape_.species, scratch.plain.block);
     NequipPass<Plain<T>> pass(constants<Plain<T>>(), scratch.graph, halo, scratch.plain, nullptr, nullptr);
     pass.forward();
     pass.backward();

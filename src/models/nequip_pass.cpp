@@ -212,9 +212,9 @@ void NequipPass<A>::linear_2_backward(int t, const Features<A>& mid, const Featu
 template <class F>
 void for_self_rows(const NequipLayer::Self& self, const DeviceGraph& graph, const RowRange& block, const F& f) {
   if (self.matrix.size() == 1) return f(self.matrix[0], 0, block.count());
+  const std::vector<int> segment = graph.segment_of(block);
   for (std::size_t s = 0; s < self.matrix.size(); ++s) {
-    const int begin = std::max(graph.segment[s], block.begin), end = std::min(graph.segment[s + 1], block.end);
-    if (begin < end) f(self.matrix[s], begin - block.begin, end - block.begin);
+    if (segment[s] < segment[s + 1]) f(self.matrix[s], segment[s], segment[s + 1]);
   }
 }
 

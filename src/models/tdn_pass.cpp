@@ -284,9 +284,9 @@ void TdnPass<A>::seed_energies() {
   for_each("isotrope::tdn::seed_nodes", nodes_,
            SeedNodes<A>{graph_.first.data(), graph_.species.data(), c_.scale, graph_.seed.data(), graph_.rows,
                         weight_gradient_ != nullptr, seed});
+  const std::vector<int> segment = graph_.segment_of({0, graph_.rows});
   for (long s = 0; s < nodes_ - graph_.rows; ++s) {
-    for_each("isotrope::tdn::seed_lone_atom", 1,
-             SeedLoneAtom<A>{seed, graph_.segment[s], graph_.segment[s + 1], graph_.rows + s});
+    for_each("isotrope::tdn::seed_lone_atom", 1, SeedLoneAtom<A>{seed, segment[s], segment[s + 1], graph_.rows + s});
   }
 }
 

@@ -18,6 +18,7 @@ void append(Graph& all, const Graph& part) {
   all.r.insert(all.r.end(), part.r.begin(), part.r.end());
   all.position.insert(all.position.end(), part.position.begin(), part.position.end());
   for (const int g : part.graph) all.graph.push_back(all.graphs + g);
+  for (const int i : part.curve) all.curve.push_back(atoms + i);
   all.graphs += part.graphs;
   all.volume.insert(all.volume.end(), part.volume.begin(), part.volume.end());
   all.charge.insert(all.charge.end(), part.charge.begin(), part.charge.end());
@@ -27,7 +28,7 @@ void append(Graph& all, const Graph& part) {
 /// Of all structures as single batches.
 std::size_t bytes_of_graphs(const std::vector<SampleEntry>& entries) {
   constexpr std::size_t an_edge = sizeof(int) + sizeof(Vec3);
-  constexpr std::size_t an_atom = 2 * sizeof(int) + sizeof(std::int64_t) + 2 * sizeof(Vec3);
+  constexpr std::size_t an_atom = 3 * sizeof(int) + sizeof(std::int64_t) + 2 * sizeof(Vec3);
   constexpr std::size_t a_structure = sizeof(Batch) + 16 * 32;  // small arrays take 32 bytes each
   std::size_t bytes = 0;
   for (const SampleEntry& entry : entries) bytes += entry.edges * an_edge + entry.atoms * an_atom + a_structure;
