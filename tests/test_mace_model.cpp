@@ -119,7 +119,7 @@ struct Outputs {
 struct Division {
   long most_numbers = 1 << 24;  ///< of radial weights, or of couplings where these come from tables
   int block_rows = 64;
-  long most_kept = 1 << 23;
+  long most_kept = 1 << 23, kept_per_row = 0;
   bool tabulated = false;
 };
 
@@ -140,6 +140,7 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
   arrays.edges.most_numbers = arrays.edges.most_couplings = division.most_numbers;
   arrays.block_rows = division.block_rows;
   arrays.most_kept = division.most_kept;
+  arrays.kept_per_row = division.kept_per_row;
   NoHalo halo;
   const View<double> weight_gradient("gradient", plan.plan.size());
   EdgeModel<double> edges{radial.basis(shape), {shape.l_max, -1, false}, {}, weights.data()};
@@ -243,12 +244,12 @@ Structure nine_atoms() {
 void expect_blocks_not_to_show(const ModelRecord& record, bool tabulated) {
   const Graph graph = make_graph(nine_atoms(), SpeciesMap(record.elements), record.cutoff);
   Outputs one, many;
-  run<Plain<double>>(record, graph, {}, {1 << 24, 64, 1 << 23, tabulated}, one);
+  run<Plain<double>>(record, graph, {}, {1 << 24, 64, 1 << 23, 0, tabulated}, one);
   EXPECT_EQ(one.chunks, 1u);
   for (const int rows : {1, 2, 4}) {
-    for (const long kept : {0L, 700L, 1L << 23}) {
+    for (const auto& [kept, per_row] : {std::pair{0L, 0L}, {700L, 0L}, {0L, 90L}, {1L << 23, 0L}}) {
       for (const long most_numbers : {1L, 1L << 24}) {
-        run<Plain<double>>(record, graph, {}, {most_numbers, rows, kept, tabulated}, many);
+        run<Plain<double>>(record, graph, {}, {most_numbers, rows, kept, per_row, tabulated}, many);
         EXPECT_EQ(many.chunks, most_numbers == 1 ? 9u : (9u + rows - 1) / rows);
         test::expect_close(many.energy, one.energy, 1e-12);
         test::expect_close(many.g_r, one.g_r, 1e-12);

@@ -104,8 +104,8 @@ std::size_t MacePass<A>::kept_blocks() const {
   if (A::dual) return 1;
   long width = 1;  // of a row of all layers that are visited twice
   for (int t = 0; t < last(); ++t) width += (c_.shape->density_normalised ? 2 : 1) * c_.plan->layers[t].message.width;
-  const std::size_t room = static_cast<std::size_t>(arrays_.most_kept / width / arrays_.block_rows);
-  return std::min(room, edges_.blocks().size());
+  const long most = std::max(arrays_.most_kept, arrays_.kept_per_row * graph_.rows);
+  return std::min(static_cast<std::size_t>(most / width / arrays_.block_rows), edges_.blocks().size());
 }
 
 template <class A>

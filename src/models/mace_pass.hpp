@@ -14,7 +14,7 @@ namespace isotrope {
 /// Arrays of one pass over a graph, plain or with tangents; they grow and are reused. Of plain numbers a layer keeps
 /// its input features alone for all atoms, and their adjoint replaces them on the way back; what neighbours read exists
 /// for one layer at a time, the rest for a block of receivers, and is evaluated again on the way back where
-/// `most_kept` has no room. Duals have one block and keep what the weights' gradient reads.
+/// there is no room to keep it. Duals have one block and keep what the weights' gradient reads.
 template <class A>
 struct MaceArrays {
   using T = typename A::Real;
@@ -46,7 +46,8 @@ struct MaceArrays {
   int block_rows = serial_space ? 64 : 4096;
   std::vector<char> merged;  ///< [species] whose weights `product` and `skip` of the layers have
   long merged_of = -1;       ///< the set of weights that they come from
-  long most_kept = 1 << 23;  ///< numbers of blocks that are kept: the first 4,096 atoms of 128 channels
+  long most_kept = 1 << 23;  ///< numbers of blocks that are kept: the first 4,096 atoms of 128 channels,
+  long kept_per_row = 1200;   ///< or as many of a larger graph as this comes to in the mean
 };
 
 /// One pass of MACE over a graph, there and back: energies and dE/dr from plain numbers, dL/d(parameters) from duals.
