@@ -47,7 +47,7 @@ struct MaceArrays {
   std::vector<char> merged;  ///< [species] whose weights `product` and `skip` of the layers have
   long merged_of = -1;       ///< the set of weights that they come from
   long most_kept = 1 << 23;  ///< numbers of blocks that are kept: the first 4,096 atoms of 128 channels,
-  long kept_per_row = 1200;   ///< or as many of a larger graph as this comes to in the mean
+  long kept_per_row = 1200;  ///< or as many of a larger graph as this comes to in the mean
 };
 
 /// One pass of MACE over a graph, there and back: energies and dE/dr from plain numbers, dL/d(parameters) from duals.
