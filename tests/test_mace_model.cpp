@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "geometry/forces.hpp"
 #include "layers/radial_tables.hpp"
+#include "models/collect_energies.hpp"
 #include "models/mace.hpp"
 #include "models/mace_pass.hpp"
 #include "models/mace_radial.hpp"
@@ -162,12 +163,12 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
     out.gradient.assign(record.parameters.size(), 0);
     plan.plan.add_gradient<double>(weight_gradient, record.parameters.values(), out.gradient);
   } else {
-    const std::vector<double> energy = test::part(test::read_numbers<A>(arrays.energy.view()).v, 0, rows.rows);
-    std::vector<Vec3> g_r(rows.edges);
-    rows.edges_to_host(arrays.edges.g_r.view(), g_r);
-    out.energy.resize(rows.rows);
-    for (int row = 0; row < rows.rows; ++row) out.energy[rows.order[row]] = energy[row];
-    out.g_r.assign(g_r[0].data(), g_r[0].data() + 3 * rows.edges);
+    Result result;  // in the order of the graph, whatever that of the rows
+    collect_energies(graph, rows, arrays.energy, arrays.edges.g_r, std::vector<double>(shape.species, 1),
+                     std::vector<double>(shape.species, 0), result);
+    out.energy = result.atom_energy;
+    out.g_r.clear();
+    for (const Vec3& g : result.dE_dr) out.g_r.insert(out.g_r.end(), g.begin(), g.end());
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "geometry/forces.hpp"
 #include "layers/radial_tables.hpp"
+#include "models/collect_energies.hpp"
 #include "models/nequip.hpp"
 #include "models/nequip_pass.hpp"
 #include "support/layer_checks.hpp"
@@ -177,12 +178,12 @@ void run(const ModelRecord& record, const Graph& graph, const LossTangent& tange
     plan.plan.add_gradient<double>(weight_gradient, record.parameters.values(), out.gradient);
     for (const double g : test::read_numbers<Plain<double>>(frequency_gradient).v) out.gradient.push_back(g);
   } else {
-    const std::vector<double> energy = test::part(test::read_numbers<A>(arrays.energy.view()).v, 0, rows.rows);
-    std::vector<Vec3> g_r(rows.edges);
-    rows.edges_to_host(arrays.edges.g_r.view(), g_r);
-    out.energy.resize(rows.rows);
-    for (int row = 0; row < rows.rows; ++row) out.energy[rows.order[row]] = energy[row];
-    out.g_r.assign(g_r[0].data(), g_r[0].data() + 3 * rows.edges);
+    Result result;  // in the order of the graph, whatever that of the rows
+    collect_energies(graph, rows, arrays.energy, arrays.edges.g_r, std::vector<double>(shape.species, 1),
+                     std::vector<double>(shape.species, 0), result);
+    out.energy = result.atom_energy;
+    out.g_r.clear();
+    for (const Vec3& g : result.dE_dr) out.g_r.insert(out.g_r.end(), g.begin(), g.end());
   }
 }
 
