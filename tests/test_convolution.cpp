@@ -97,6 +97,7 @@ struct Batch {
 // ---- derivatives ---------------------------------------------------------------------------------------------------
 
 /// Inputs: features of the senders, radial weights, harmonics (no adjoint of these in the pass with tangents).
+/// Harmonics are inputs but for Y_00, a constant: it has no adjoint.
 struct ConvolutionCase : LayerCase {
   Problem problem;
   long n_features, n_radial, n_harmonics;
@@ -104,14 +105,22 @@ struct ConvolutionCase : LayerCase {
     using A = Plain<double>;
     n_features = live_size(problem.features<A>());
     n_radial = live_size(problem.radial<A>());
-    n_harmonics = edges * problem.harmonics();
+    n_harmonics = edges * (problem.harmonics() - 1);
     dual_inputs = n_features + n_radial;
     inputs = dual_inputs + n_harmonics;
     outputs = live_size(problem.messages<A>());
   }
   template <class A>
   View<typename A::Num> couplings(const Convolution& c, const Numbers& x) const {
-    const auto y = store_numbers<A>(part(x, dual_inputs, n_harmonics));
+    Numbers all;
+    for (int e = 0, count = problem.harmonics() - 1; e < edges; ++e) {
+      Numbers y_00 = part(x, 0, 1);
+      std::fill(y_00.v.begin(), y_00.v.end(), 1);
+      std::fill(y_00.t.begin(), y_00.t.end(), 0);
+      append(all, y_00);
+      append(all, part(x, dual_inputs + e * count, count));
+    }
+    const auto y = store_numbers<A>(all);
     const View<typename A::Num> values("couplings", edges * c.couplings);
     couple<A>(c, edges, problem.harmonics(), y.data(), values.data());
     return values;
@@ -135,7 +144,8 @@ struct ConvolutionCase : LayerCase {
     const auto h = store<A>(problem.features<A>(), part(x, 0, n_features));
     const auto weights = store<A>(problem.radial<A>(), part(x, n_features, n_radial));
     const auto g_out = store<A>(problem.messages<A>(), gy), g_in = zeros<A>(problem.features<A>());
-    const View<T> g_harmonics("g_harmonics", n_harmonics), g_couplings("g_couplings", edges * c.couplings);
+    const View<T> g_harmonics("g_harmonics", edges * problem.harmonics()),
+        g_couplings("g_couplings", edges * c.couplings);
     Kokkos::deep_copy(g_couplings, std::numeric_limits<T>::quiet_NaN());
     const auto values = couplings<A>(c, x);
     convolve_backward<A>(c, Batch<A>{}.of(0, rows, c, values, weights), features<A>(in, senders, h),
@@ -144,8 +154,14 @@ struct ConvolutionCase : LayerCase {
     if (!A::dual) couple_backward<T>(c, edges, problem.harmonics(), g_couplings.data(), g_harmonics.data());
     Numbers g = read<A>(problem.features<A>(), g_in);
     append(g, read<A>(problem.radial<A>(), weights));  // written over the weights
-    if (!A::dual) append(g, read_numbers<Plain<T>>(g_harmonics));
+    if (!A::dual) append_harmonics(g, read_numbers<Plain<T>>(g_harmonics));
     return g;
+  }
+  void append_harmonics(Numbers& g, const Numbers& g_harmonics) const {
+    for (int e = 0, count = problem.harmonics(); e < edges; ++e) {
+      EXPECT_EQ(g_harmonics.v[e * count], 0);
+      append(g, part(g_harmonics, e * count + 1, count - 1));
+    }
   }
 };
 

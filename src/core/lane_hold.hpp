@@ -22,6 +22,16 @@ KOKKOS_FORCEINLINE_FUNCTION Dual<X> hold(const Dual<X>& x) {
   return {hold(x.v), hold(x.t)};
 }
 
+/// The same pointer, as if it led elsewhere: numbers are read again where they are, which GCC would rather keep, on the
+/// stack where registers are short.
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION const T* read_again(const T* p) {
+#if !defined(ISOTROPE_DEVICE_BUILD) && defined(__x86_64__)
+  asm("" : "+r"(p));
+#endif
+  return p;
+}
+
 /// Numbers of a cache line.
 template <class T>
 inline constexpr int cache_line = 64 / sizeof(T);

@@ -82,6 +82,10 @@ Convolution::Convolution(const Layout& in, std::vector<ConvolutionPath> wanted, 
   }
   couplings_are_harmonics = in_order;
   from_harmonics = SparseSums(coupling_terms);
+  for (auto& terms : coupling_terms) {
+    std::erase_if(terms, [](const SparseSums::Term& term) { return term.index == 0; });
+  }
+  to_harmonics = SparseSums(coupling_terms);
   device_paths = to_device("isotrope::convolution::paths", paths);
 }
 
@@ -213,7 +217,7 @@ void couple(const Convolution& c, long edges, int harmonics, const typename A::N
 
 template <class T>
 void couple_backward(const Convolution& c, long edges, int harmonics, const T* g_couplings, T* g_harmonics) {
-  const SparseSums& sums = c.from_harmonics;
+  const SparseSums& sums = c.to_harmonics;
   for_each("isotrope::couple_backward", EdgeLane<T>::count(edges),
            CoupleLanesBackward<T>{edges, c.couplings, harmonics, sums.begin, sums.index, sums.values<T>(), g_couplings,
                                   g_harmonics});

@@ -59,7 +59,7 @@ struct Convolution {
   int couplings = 0;                     ///< numbers of a row of couplings
   bool couplings_are_harmonics = false;  ///< scalars only: the matrices are the harmonics themselves
 
-  SparseSums from_harmonics;  ///< couplings, of Y
+  SparseSums from_harmonics, to_harmonics;  ///< couplings, of Y, and their adjoint: none for Y_00, a constant
   View<ConvolutionPath> device_paths;
 };
 
@@ -89,7 +89,7 @@ void convolve(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>
 
 /// Adjoints: of the radial weights (written over batch.weights) or of the length, of the sender features (added to
 /// g_in; none where its data is null) and, for plain numbers, of the couplings (written to g_couplings [edge -
-/// edge_begin][couplings]; for duals nobody reads it).
+/// edge_begin][couplings], but for paths with l2 = 0, since Y_00 is a constant; for duals nobody reads it).
 template <class A>
 void convolve_backward(const Convolution& c, const EdgeBatch<A>& batch, const Features<A>& in, const Features<A>& g_out,
                        const Features<A>& g_in, typename A::Real* g_couplings);

@@ -7,7 +7,8 @@
 namespace isotrope {
 namespace {
 
-/// Calls f with 2 l1 + 1, 2 l3 + 1 and whether the coupling matrix is diagonal (l2 = 0) as compile-time constants.
+/// Calls f with 2 l1 + 1, 2 l3 + 1 and whether l2 = 0 as compile-time constants: then the coupling matrix is diagonal,
+/// and has no adjoint, for Y_00 is a constant.
 template <int D>
 using Size = std::integral_constant<int, D>;
 template <class F, class D1>
@@ -25,12 +26,15 @@ KOKKOS_INLINE_FUNCTION void with_l3(int l3, const F& f, D1 d1) {
 }
 template <class F>
 KOKKOS_INLINE_FUNCTION void with_sizes(const ConvolutionPath& path, const F& f) {
-  switch (path.l2 == 0 ? -path.l1 : path.l1) {
-    case -1:
+  constexpr int diagonal = Convolution::l_limit + 1;
+  switch (path.l2 == 0 ? diagonal + path.l1 : path.l1) {
+    case diagonal:
+      return f(Size<1>{}, Size<1>{}, std::true_type{});
+    case diagonal + 1:
       return f(Size<3>{}, Size<3>{}, std::true_type{});
-    case -2:
+    case diagonal + 2:
       return f(Size<5>{}, Size<5>{}, std::true_type{});
-    case -3:
+    case diagonal + 3:
       return f(Size<7>{}, Size<7>{}, std::true_type{});
     case 0:
       return with_l3(path.l3, f, Size<1>{});
@@ -90,7 +94,9 @@ struct Convolve {
 
   /// Lanes that share what is read of a coupling matrix, as many as there are registers for.
   template <int D3>
-  static constexpr int most_lanes = device_build || A::dual || 2 * D3 + 6 > vector_registers<T> ? 1 : 2;
+  static constexpr int most_lanes = device_build || A::dual || 2 * D3 + 6 > vector_registers<T> ? 1
+                                    : 4 * D3 + 12 > vector_registers<T>                         ? 2
+                                                                                                : 4;
 
   template <int D1, int D3, bool diagonal>
   KOKKOS_INLINE_FUNCTION void sum_edges(const ChannelTeam& team, const ConvolutionPath& path, int i, long begin, long n,
@@ -98,12 +104,15 @@ struct Convolve {
     constexpr int most = most_lanes<D3>;
     const int lanes = in.layout.block[path.in_block].pad / lane_width<T>;
     team.for_blocks((lanes + most - 1) / most, [&](int b) {
-      if (lanes - b * most >= most) {
-        sum_lanes<D1, D3, diagonal, most>(path, i, begin, n, group, more, b * most * lane_width<T>);
-      } else {
-        sum_lanes<D1, D3, diagonal, 1>(path, i, begin, n, group, more, b * most * lane_width<T>);
-      }
+      some_lanes<D1, D3, diagonal, most>(lanes - b * most, path, i, begin, n, group, more, b * most * lane_width<T>);
     });
+  }
+
+  /// As many lanes as are left, 1 to `most`.
+  template <int D1, int D3, bool diagonal, int most, class... Args>
+  KOKKOS_FORCEINLINE_FUNCTION void some_lanes(int left, const Args&... args) const {
+    if (left >= most) return sum_lanes<D1, D3, diagonal, most>(args...);
+    if constexpr (most > 1) some_lanes<D1, D3, diagonal, most - 1>(left, args...);
   }
 
   /// The channels [c, c + lanes * lane width) of a path.
@@ -188,23 +197,12 @@ struct ConvolveBackward {
     }
   }
 
-  /// The adjoint of a coupling matrix, of which only the diagonal is there where it is a diagonal one.
-  template <int D1, int D3, bool diagonal>
+  /// The adjoint of a coupling matrix.
+  template <int D1, int D3>
   KOKKOS_FORCEINLINE_FUNCTION void store_matrix(const ChannelTeam& team, const ConvolutionPath& path, long e,
                                                 const Lane<T>* g_matrix) const {
     T* target = g_couplings + (e - batch.edge_begin) * couplings + path.coupling;
-    if constexpr (diagonal) {
-      Lane<T> entries[D1];
-      T totals[D1];
-#pragma GCC unroll 7
-      for (int m = 0; m < D1; ++m) entries[m] = g_matrix[m * D1 + m];
-      team.template store_sums<D1, T>(entries, totals);
-      team.once([&] {
-        for (int m = 0; m < D1; ++m) target[m * (D1 + 1)] = totals[m];
-      });
-    } else {
-      team.template store_sums<D1 * D3, T>(g_matrix, target);
-    }
+    team.template store_sums<D1 * D3, T>(g_matrix, target);
   }
 
   /// Where the sums of a matrix fit into registers: a lane of channels has all of its components at once.
@@ -243,7 +241,7 @@ struct ConvolveBackward {
 #pragma GCC unroll 7
         for (int m1 = diagonal ? m3 : 0; m1 < (diagonal ? m3 + 1 : D1); ++m1) {
           w[m1] += matrix[m3 * D1 + m1] * g3;
-          if constexpr (!A::dual) sum[m3 * D1 + m1] += g3 * rx[m1];
+          if constexpr (!A::dual && !diagonal) sum[m3 * D1 + m1] += g3 * rx[m1];
         }
       }
       Vec g_r = w[0] * x[0];
@@ -255,7 +253,7 @@ struct ConvolveBackward {
       for (int m1 = 0; m1 < D1; ++m1) scatter<A>(g_h + c + m1 * pad * A::rows, pad, r * w[m1]);
     }
     of_edge.include(g_radial);
-    if constexpr (!A::dual) store_matrix<D1, D3, diagonal>(team, path, e, sum);
+    if constexpr (!A::dual && !diagonal) store_matrix<D1, D3>(team, path, e, sum);
   }
 
   /// Lanes of channels that pass through a row of the coupling matrix together, so that it stays in registers.
@@ -280,7 +278,7 @@ struct ConvolveBackward {
       for (int a = 0; a < n; ++a) radial.add_gradient(g_radial, weight + a * lane_width<T>, g_r[a]);
       of_edge.include(g_radial);
     });
-    if constexpr (!A::dual) store_matrix<D1, D3, diagonal>(team, path, e, g_matrix);
+    if constexpr (!A::dual && !diagonal) store_matrix<D1, D3>(team, path, e, g_matrix);
   }
 
   /// One component of the sender feature, n lanes of channels from `channel` on; the first begins the sums in g_r.
@@ -305,7 +303,7 @@ struct ConvolveBackward {
       for (int k = 0; k < count; ++k) {
         const Vec g3 = hold(Vec(A::load(g + k * out_pad * A::rows, out_pad)));
         w += row[k] * g3;
-        if constexpr (!A::dual) g_row[k] += g3 * rx;
+        if constexpr (!A::dual && !diagonal) g_row[k] += g3 * rx;
       }
       g_r[a] = m1 == 0 ? Vec(w * x) : Vec(g_r[a] + w * x);
       if (g_h) scatter<A>(g_h + a * lane_width<T>, pad, r[a] * w);

@@ -43,7 +43,7 @@ struct StoredRadial {
 template <class T>
 struct TabulatedRadial {
   static constexpr bool few_at_a_time = true;
-  static constexpr long most = 8;
+  static constexpr long most = 16;
   TableView<T> table;
   const double* r;
   double* g_length;
@@ -70,7 +70,11 @@ struct TabulatedRadial {
     typename TableView<T>::Place places[most];
     KOKKOS_INLINE_FUNCTION const typename TableView<T>::Place& operator[](long k) const { return places[k]; }
   };
-  KOKKOS_INLINE_FUNCTION long group_size(long rest) const { return rest < most ? rest : most; }
+  /// Groups of about the same size.
+  KOKKOS_INLINE_FUNCTION long group_size(long rest) const {
+    const long groups = (rest + most - 1) / most;
+    return groups > 1 ? (rest + groups - 1) / groups : rest;
+  }
   KOKKOS_INLINE_FUNCTION Group group(long begin, long n) const {
     Group group;
     for (long k = 0; k < n; ++k) group.places[k] = table.place(r + 3 * (begin + k));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <span>
+
 #include "core/packed_matrix.hpp"
 #include "layers/weights.hpp"
 
@@ -10,11 +12,27 @@ template <class T>
 struct PackedLinear {
   Matrix w;
   PackedMatrix<T> forward, backward;
-  void pack(const T* weights, const Matrix& matrix) {
+  void pack(const T* weights, const Matrix& matrix, Method method = Method::in_order) {
     w = matrix;
-    forward.pack(Trans::no, w.out, w.in, weights + w.at, w.out);
-    backward.pack(Trans::yes, w.in, w.out, weights + w.at, w.out);
+    forward.pack(Trans::no, w.out, w.in, weights + w.at, w.out, method);
+    backward.pack(Trans::yes, w.in, w.out, weights + w.at, w.out, method);
   }
+  /// Layers that follow each other as one. It has no gradient of its own.
+  void pack_chain(const T* weights, std::span<const Matrix> chain, Method method = Method::in_order) {
+    if (chain.size() == 1) return pack(weights, chain[0], method);
+    Buffer<T> before;
+    const T* left = weights + chain[0].at;
+    for (std::size_t k = 1; k < chain.size(); ++k) {
+      const long rows = chain[0].in, inner = chain[k].in, columns = chain[k].out;
+      std::swap(before, product);
+      T* to = product.reserve(rows * columns);
+      gemm<T>(Trans::no, Trans::no, rows, columns, inner, 1, left, inner, weights + chain[k].at, columns, 0, to,
+              columns);
+      left = to;
+    }
+    pack(left, {0, chain[0].in, chain.back().out}, method);
+  }
+  Buffer<T> product{"isotrope::packed_linear::product"};  ///< of a chain
 };
 
 /// y = x op(W) + what `add` has, where it is not null, at the places of y, for rows [n][row]; `tangents`: of duals the

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "core/lane.hpp"
+#include "core/lane_hold.hpp"
 
 namespace isotrope {
 
@@ -39,6 +39,7 @@ struct TableView {
 
     KOKKOS_FORCEINLINE_FUNCTION Lane<T> value(int at) const {
       Lane<T> sum = load_lane(rows + at) * value_factor[0];
+#pragma GCC unroll 4
       for (int n = 1; n < 4; ++n) sum += load_lane(rows + at + n * weights) * value_factor[n];
       return sum;
     }
@@ -47,17 +48,22 @@ struct TableView {
       Lane<T> sum[4] = {Lane<T>(T(0)), Lane<T>(T(0)), Lane<T>(T(0)), Lane<T>(T(0))};
     };
     KOKKOS_FORCEINLINE_FUNCTION void add_gradient(Gradient& g_rows, int at, const Lane<T>& g) const {
-      for (int n = 0; n < 4; ++n) g_rows.sum[n] += g * load_lane(rows + at + n * weights);
+      const T* const row = read_again(rows + at);
+#pragma GCC unroll 4
+      for (int n = 0; n < 4; ++n) g_rows.sum[n] += g * load_lane(row + n * weights);
     }
     /// Their part in the adjoint of the distance.
     KOKKOS_FORCEINLINE_FUNCTION Lane<T> by_distance(const Gradient& g_rows) const {
       Lane<T> sum = g_rows.sum[0] * slope_factor[0];
+#pragma GCC unroll 4
       for (int n = 1; n < 4; ++n) sum += g_rows.sum[n] * slope_factor[n];
       return sum;
     }
   };
 
-  static KOKKOS_FORCEINLINE_FUNCTION int within(int k, int count) { return k < 0 ? 0 : k < count ? k : count - 1; }
+  static KOKKOS_FORCEINLINE_FUNCTION int within(int k, int count) {
+    return k < 0 ? 0 : k < count ? k : count - 1;
+  }
   /// For an edge vector shorter than the cutoff. Below the first knot the first interval goes on.
   KOKKOS_FORCEINLINE_FUNCTION Place place(const double* r) const {
     using std::sqrt;

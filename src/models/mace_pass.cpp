@@ -35,6 +35,7 @@ void MacePass<A>::run() {
 /// Edges and elements, and what depends on nothing else: the terms beside the network, both ways.
 template <class A>
 void MacePass<A>::start() {
+  prepare_weights();
   edges_.embed();
   species_table<A>(c_.weights + c_.plan->embedding_at, features(arrays_.table, c_.plan->embedding, c_.shape->species));
   arrays_.energy.zeros(graph_.rows);
@@ -47,7 +48,6 @@ void MacePass<A>::start() {
                             weight_gradient_ ? weight_gradient_ + c_.plan->pair : nullptr);
   }
   if constexpr (!A::dual) {  // which reads no energies, and ZBL has no parameters
-    merge_weights();
     if (c_.shape->pair_energy) {
       pair_energy<T>(graph_, c_.shape->species, count, c_.weights + c_.plan->pair, arrays_.edges.radial.data(),
                      arrays_.energy.data());
@@ -122,11 +122,20 @@ Features<A> MacePass<A>::rows_of(Buffer<T>& all, const Layout& layout, const Row
   return {data + layout.width * rows.begin * A::rows, rows.count(), layout};
 }
 
+/// What the last layer puts out, which is the first matrix of the readout's where that is merged.
+template <class A>
+Layout MacePass<A>::last_layout() const {
+  if (!readout_is_merged(last())) return c_.plan->layers.back().out;
+  Layout hidden;
+  hidden.add(0, c_.shape->readout_mlp, c_.plan->layers.back().readout[0].out);
+  return hidden;
+}
+
 /// Features that layer t reads; the output of the last layer for t = layers. Those of the first layer depend on the
 /// species alone.
 template <class A>
 Features<A> MacePass<A>::input_of(int t, const RowRange& rows) {
-  if (t > last()) return features(arrays_.out, c_.plan->layers.back().out, rows.count());
+  if (t > last()) return features(arrays_.out, last_layout(), rows.count());
   if (t > 0) return rows_of(arrays_.layers[t].in, c_.plan->layers[t].in, rows);
   const Features<A> h = features(arrays_.elements, c_.plan->embedding, rows.count());
   expand_species<A>(graph_, features(arrays_.table, c_.plan->embedding, c_.shape->species), h, rows.begin);
@@ -136,7 +145,7 @@ Features<A> MacePass<A>::input_of(int t, const RowRange& rows) {
 /// Their adjoint, which takes the place of plain numbers.
 template <class A>
 Features<A> MacePass<A>::adjoint_of(int t, const RowRange& rows) {
-  if (t > last()) return features(arrays_.g_out, c_.plan->layers.back().out, rows.count());
+  if (t > last()) return features(arrays_.g_out, last_layout(), rows.count());
   if (A::dual) return features(arrays_.layers[t].g_in, c_.plan->layers[t].in, rows.count());
   return rows_of(arrays_.layers[t].in, c_.plan->layers[t].in, rows);
 }
@@ -195,22 +204,17 @@ void MacePass<A>::show_features_again(int t) {
 template <class A>
 void MacePass<A>::features_of_senders(int t) {
   const MaceLayer& layer = c_.plan->layers[t];
+  const auto& mine = arrays_.layers[t].weights;
   if (t == 0) {
     const Features<A> table = features(arrays_.table, layer.in, c_.shape->species);
     const Features<A> table_up = features(arrays_.table_up, layer.in, c_.shape->species);
-    const int pad = layer.in.block[0].pad;
-    linear_forward<A>(c_.weights, layer.linear_up[0], c_.shape->species, table.data, pad, 0, table_up.data, pad);
+    degree_linear<A>(mine.up, c_.shape->species, {table}, {table_up});
     if (A::dual) expand_species<A>(graph_, table_up, shown(t).features);
     return;
   }
   const Features<A> up = shown(t).features;
   for (const RowRange& rows : edges_.blocks()) {
-    const Features<A> in = input_of(t, rows);
-    for (int l = 0; l < in.layout.count; ++l) {
-      const int pad = in.layout.block[l].pad;
-      linear_forward<A>(c_.weights, layer.linear_up[l], in.atoms * (2 * l + 1), in.start(l), pad, 0,
-                        up.at(l, rows.begin, 0), pad);
-    }
+    degree_linear<A>(mine.up, rows.count(), {input_of(t, rows)}, {up, rows.begin});
   }
 }
 
@@ -223,18 +227,13 @@ void MacePass<A>::senders_backward(int t) {
     return;
   }
   const MaceLayer& layer = c_.plan->layers[t];
+  const auto& up = arrays_.layers[t].weights.up;
+  const int skipped = layer.residual ? static_cast<int>(layer.skip.size()) : 0;
   const Features<A> g_up = features(arrays_.g_up, layer.in, graph_.senders);
   if constexpr (!A::dual) reverse_features<T>(halo_, graph_, g_up);
   for (const RowRange& rows : edges_.blocks()) {
-    const Features<A> in = input_of(t, rows), g_in = adjoint_of(t, rows);
-    for (int l = 0; l < in.layout.count; ++l) {
-      const int pad = in.layout.block[l].pad;
-      const long n = in.atoms * (2 * l + 1);
-      const T* g = g_up.at(l, rows.begin, 0);
-      linear_weight_gradient<A>(layer.linear_up[l], n, in.start(l), pad, g, pad, weight_gradient_);
-      const bool skipped = layer.residual && l < static_cast<int>(layer.skip.size());
-      linear_backward<A>(c_.weights, layer.linear_up[l], n, g, pad, skipped ? 1 : 0, g_in.start(l), pad);
-    }
+    degree_linear_gradient<A>(up, rows.count(), {input_of(t, rows)}, {g_up, rows.begin}, weight_gradient_);
+    degree_linear_backward<A>(up, rows.count(), {g_up, rows.begin}, {adjoint_of(t, rows)}, skipped);
   }
 }
 
@@ -242,14 +241,14 @@ void MacePass<A>::senders_backward(int t) {
 template <class A>
 void MacePass<A>::element_features_backward() {
   const MaceLayer& layer = c_.plan->layers[0];
-  const int pad = layer.in.block[0].pad;
+  const auto& up = arrays_.layers[0].weights.up;
   const long species = c_.shape->species;
   const Features<A> table = features(arrays_.table, layer.in, species);
   const Features<A> g_table = features(arrays_.g_table, layer.in, species);
   const Features<A> g_table_up = features(arrays_.g_table_up, layer.in, species);
   expand_species_backward<A>(graph_, features(arrays_.g_up, layer.in, graph_.senders), g_table_up);
-  linear_weight_gradient<A>(layer.linear_up[0], species, table.data, pad, g_table_up.data, pad, weight_gradient_);
-  linear_backward<A>(c_.weights, layer.linear_up[0], species, g_table_up.data, pad, 0, g_table.data, pad);
+  degree_linear_gradient<A>(up, species, {table}, {g_table_up}, weight_gradient_);
+  degree_linear_backward<A>(up, species, {g_table_up}, {g_table});
   species_table_gradient<A>(g_table, weight_gradient_ + c_.plan->embedding_at);
   if (!layer.residual) return;
   expand_species_backward<A>(graph_, adjoint_of(0, {0, graph_.rows}), g_table);

@@ -7,6 +7,7 @@
 #include "layers/edge_stream.hpp"
 #include "layers/halo.hpp"
 #include "layers/zbl.hpp"
+#include "models/mace_pass_weights.hpp"
 #include "models/mace_weights.hpp"
 
 namespace isotrope {
@@ -28,9 +29,8 @@ struct MaceArrays {
     Buffer<T> in;             ///< features, block after block
     Buffer<T> ghosts;         ///< what ghosts showed (plain numbers)
     Buffer<T> up, g_in;       ///< duals
-    Buffer<T> product, skip;  ///< plain numbers: weights of the product, and of the skip connection after `linear`
-    const T* folded = nullptr;
     std::vector<Block> kept;  ///< of the first blocks (plain numbers: what the way back reads)
+    MacePassWeights<T> weights;
   };
   std::vector<Layer> layers;
   Block block;  ///< the one at hand
@@ -44,10 +44,10 @@ struct MaceArrays {
   /// Receivers of a block (plain numbers): on a host its arrays shall stay in cache (64 receivers of 128 channels take
   /// 0.5 to 1.3 MB each in single precision), a device wants work for all of its threads.
   int block_rows = serial_space ? 64 : 4096;
-  std::vector<char> merged;  ///< [species] whose weights `product` and `skip` of the layers have
-  long merged_of = -1;       ///< the set of weights that they come from
-  long most_kept = 1 << 23;  ///< numbers of blocks that are kept: the first 4,096 atoms of 128 channels,
-  long kept_per_row = 1200;  ///< or as many of a larger graph as this comes to in the mean
+  std::vector<char> prepared;  ///< [species] that `weights` of the layers have
+  long prepared_of = -1;       ///< the set of weights that they come from
+  long most_kept = 1 << 23;    ///< numbers of blocks that are kept: the first 4,096 atoms of 128 channels,
+  long kept_per_row = 1200;    ///< or as many of a larger graph as this comes to in the mean
 };
 
 /// One pass of MACE over a graph, there and back: energies and dE/dr from plain numbers, dL/d(parameters) from duals.
@@ -77,15 +77,21 @@ class MacePass {
   };
   Block block(int t, std::size_t k);
   template <class F>
-  void for_species(const Block& block, int l, const F& f) const;
+  void for_species(int t, const Block& block, const F& f) const;
   std::size_t kept_blocks() const;
 
   void start();
-  void merge_weights();
-  void merge_skip(int t, const std::vector<int>& species);
-  Matrix merged(int t, int l, int s) const;
-  /// Plain numbers take the linear layer after the convolution and a skip connection right behind it as one matrix.
+  void prepare_weights();
+  void pack_common(int t);
+  void pack_for_species(int t, const std::vector<int>& species);
+  std::vector<Matrix> left_to(int t, std::size_t l) const;
+  std::vector<Matrix> right_after(int t) const;
+  /// With the linear layer after the convolution.
   bool skip_is_merged(int t) const { return !A::dual && !c_.plan->layers[t].residual; }
+  /// Its linear layer with those that read it, so that it is itself what the layer puts out.
+  bool product_is_merged(int t) const { return !A::dual && t < last() && !c_.plan->layers[t].residual; }
+  /// Its first matrix with those before it: what the last layer puts out is read by nothing else.
+  bool readout_is_merged(int t) const { return !A::dual && t == last(); }
   void interact(int t);
   void turn_back();
   void interact_backward(int t);
@@ -103,7 +109,7 @@ class MacePass {
   void block_backward(int t, const Block& block);
   void paths_backward(int t, const Block& block, const Features<A>& g_message);
 
-  void skip_forward(int t, const Block& block, const Features<A>& x, T beta, const Features<A>& y);
+  void skip_forward(int t, const Block& block, const Features<A>& x, int added, const Features<A>& y);
   void skip_backward(int t, const Block& block, const Features<A>& x, const Features<A>& g_y, const Features<A>& g_x);
   void read_out(int t, const Block& block);
   void read_out_backward(int t, const Block& block, const Features<A>& g_h);
@@ -113,6 +119,10 @@ class MacePass {
   Features<A> rows_of(Buffer<T>& all, const Layout& layout, const RowRange& rows);
   SenderFeatures<A> shown(int t);
   Features<A> start_sender_adjoint(int t);
+  Layout last_layout() const;
+  Features<A> product(int t, const Block& block);
+  Features<A> product_adjoint(int t, const Block& block);
+  T* hidden_of(const Block& block);
   Features<A> message(int t, const Block& block);
   Features<A> contracted(int t, const Block& block);
   DensityInput<A> density_input(int t) const;

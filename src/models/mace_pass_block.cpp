@@ -26,35 +26,32 @@ void MacePass<A>::collect(int t, const Block& block) {
 /// The linear layer after the convolution, with the skip connection where it is merged.
 template <class A>
 void MacePass<A>::linear_of_message(int t, const Block& block, const Features<A>& mid, const Features<A>& to) {
-  const MaceLayer& layer = c_.plan->layers[t];
-  for (int l = 0; l < to.layout.count; ++l) {
-    const int pad = to.layout.block[l].pad, mid_pad = mid.layout.block[l].pad;
-    if (skip_is_merged(t)) {
-      for_species(block, l, [&](int s, int begin, long count) {
-        linear_forward<A>(arrays_.layers[t].skip.data(), merged(t, l, s), count, mid.at(l, begin, 0), mid_pad, 0,
-                          to.at(l, begin, 0), pad);
-      });
-    } else {
-      const long count = static_cast<long>(block.rows.count()) * (2 * l + 1);
-      linear_forward<A>(c_.weights, layer.linear[l], count, mid.start(l), mid_pad, 0, to.start(l), pad);
-    }
-  }
+  if (skip_is_merged(t)) return skip_forward(t, block, mid, 0, to);
+  degree_linear<A>(arrays_.layers[t].weights.linear, block.rows.count(), {mid}, {to});
+}
+
+/// What the product gives: the output itself where its linear layer is left to those that read it.
+template <class A>
+Features<A> MacePass<A>::product(int t, const Block& block) {
+  if (product_is_merged(t)) return input_of(t + 1, block.rows);
+  auto& passing = A::dual ? *block.arrays : arrays_.block;
+  return features(passing.b, c_.plan->layers[t].out, block.rows.count());
+}
+template <class A>
+Features<A> MacePass<A>::product_adjoint(int t, const Block& block) {
+  if (product_is_merged(t)) return adjoint_of(t + 1, block.rows);
+  return features(arrays_.g_b, c_.plan->layers[t].out, block.rows.count());
 }
 
 /// The product, and what follows from it: features for the next layer and energies.
 template <class A>
 void MacePass<A>::give_out(int t, const Block& block) {
   const MaceLayer& layer = c_.plan->layers[t];
-  const long n = block.rows.count();
-  auto& passing = A::dual ? *block.arrays : arrays_.block;
-  const Features<A> b = features(passing.b, layer.out, n), next = input_of(t + 1, block.rows);
-  product_forward<A>(*layer.basis, block.segment, c_.weights + layer.product, contracted(t, block), b,
-                     arrays_.layers[t].folded);
-  for (int L = 0; L < b.layout.count; ++L) {
-    const int pad = b.layout.block[L].pad;
-    linear_forward<A>(c_.weights, layer.product_linear[L], n * (2 * L + 1), b.start(L), pad, 0, next.start(L), pad);
-  }
-  if (layer.residual) skip_forward(t, block, input_of(t, block.rows), 1, next);
+  const auto& mine = arrays_.layers[t].weights;
+  const Features<A> b = product(t, block), next = input_of(t + 1, block.rows);
+  product_forward<A>(*layer.basis, block.segment, c_.weights + layer.product, contracted(t, block), b, mine.folded);
+  if (!product_is_merged(t)) degree_linear<A>(mine.product_linear, block.rows.count(), {b}, {next});
+  if (layer.residual) skip_forward(t, block, input_of(t, block.rows), next.layout.count, next);
   read_out(t, block);
 }
 
@@ -62,25 +59,20 @@ void MacePass<A>::give_out(int t, const Block& block) {
 template <class A>
 void MacePass<A>::block_backward(int t, const Block& block) {
   const MaceLayer& layer = c_.plan->layers[t];
+  const auto& mine = arrays_.layers[t].weights;
   const long n = block.rows.count();
-  const Features<A> g_next = adjoint_of(t + 1, block.rows);
+  const Features<A> g_next = adjoint_of(t + 1, block.rows), g_b = product_adjoint(t, block);
   read_out_backward(t, block, g_next);
-
-  auto& passing = A::dual ? *block.arrays : arrays_.block;
-  const Features<A> b = features(passing.b, layer.out, n), g_b = features(arrays_.g_b, layer.out, n);
-  for (int L = 0; L < b.layout.count; ++L) {
-    const int pad = b.layout.block[L].pad;
-    linear_weight_gradient<A>(layer.product_linear[L], n * (2 * L + 1), b.start(L), pad, g_next.start(L), pad,
-                              weight_gradient_);
-    linear_backward<A>(c_.weights, layer.product_linear[L], n * (2 * L + 1), g_next.start(L), pad, 0, g_b.start(L),
-                       pad);
+  if (!product_is_merged(t)) {
+    degree_linear_gradient<A>(mine.product_linear, n, {product(t, block)}, {g_next}, weight_gradient_);
+    degree_linear_backward<A>(mine.product_linear, n, {g_next}, {g_b});
   }
   if (layer.residual && sender_adjoint_wanted(t)) {
     skip_backward(t, block, input_of(t, block.rows), g_next, adjoint_of(t, block.rows));
   }
   const Features<A> g_a = features(arrays_.g_a, layer.message, n);
   product_backward<A>(*layer.basis, block.segment, c_.weights + layer.product, contracted(t, block), g_b, g_a,
-                      weight_gradient_ ? weight_gradient_ + layer.product : nullptr, arrays_.layers[t].folded);
+                      weight_gradient_ ? weight_gradient_ + layer.product : nullptr, mine.folded);
   Features<A> g_message = g_a;
   if (!layer.residual && !skip_is_merged(t)) {
     g_message = features(arrays_.g_message, layer.message, n);
@@ -114,30 +106,19 @@ void MacePass<A>::paths_backward(int t, const Block& block, const Features<A>& g
 template <class A>
 void MacePass<A>::linear_of_message_backward(int t, const Block& block, const Features<A>& mid,
                                              const Features<A>& g_message, const Features<A>& g_mid) {
-  const MaceLayer& layer = c_.plan->layers[t];
-  for (int l = 0; l < g_message.layout.count; ++l) {
-    const int pad = g_message.layout.block[l].pad, mid_pad = mid.layout.block[l].pad;
-    if (skip_is_merged(t)) {
-      for_species(block, l, [&](int s, int begin, long count) {
-        linear_backward<A>(arrays_.layers[t].skip.data(), merged(t, l, s), count, g_message.at(l, begin, 0), pad, 0,
-                           g_mid.at(l, begin, 0), mid_pad);
-      });
-    } else {
-      const long count = static_cast<long>(block.rows.count()) * (2 * l + 1);
-      linear_weight_gradient<A>(layer.linear[l], count, mid.start(l), mid_pad, g_message.start(l), pad,
-                                weight_gradient_);
-      linear_backward<A>(c_.weights, layer.linear[l], count, g_message.start(l), pad, 0, g_mid.start(l), mid_pad);
-    }
-  }
+  if (skip_is_merged(t)) return skip_backward(t, block, mid, g_message, g_mid);
+  const auto& linear = arrays_.layers[t].weights.linear;
+  degree_linear_gradient<A>(linear, block.rows.count(), {mid}, {g_message}, weight_gradient_);
+  degree_linear_backward<A>(linear, block.rows.count(), {g_message}, {g_mid});
 }
 
-/// Calls f(species, first row, rows of degree l) for the species that a block has.
+/// Calls f(its matrices, first row, rows) for the species that a block has.
 template <class A>
 template <class F>
-void MacePass<A>::for_species(const Block& block, int l, const F& f) const {
+void MacePass<A>::for_species(int t, const Block& block, const F& f) const {
   for (int s = 0; s < c_.shape->species; ++s) {
     const int begin = block.segment[s], count = block.segment[s + 1] - begin;
-    if (count > 0) f(s, begin, static_cast<long>(count) * (2 * l + 1));
+    if (count > 0) f(arrays_.layers[t].weights.skip[s], begin, count);
   }
 }
 
@@ -147,53 +128,51 @@ DensityInput<A> MacePass<A>::density_input(int t) const {
           c_.shape->enveloped ? nullptr : arrays_.edges.envelope.data()};
 }
 
-/// Weights per element: rows are sorted by species, so one GEMM a species and l.
+/// Weights per element: rows are sorted by species, so one product a species and degree.
 template <class A>
-void MacePass<A>::skip_forward(int t, const Block& block, const Features<A>& x, T beta, const Features<A>& y) {
-  const MaceLayer& layer = c_.plan->layers[t];
-  for (std::size_t l = 0; l < layer.skip.size(); ++l) {
-    const int pad = x.layout.block[l].pad;
-    for_species(block, static_cast<int>(l), [&](int s, int begin, long n) {
-      linear_forward<A>(c_.weights, layer.skip[l][s], n, x.at(l, begin, 0), pad, beta, y.at(l, begin, 0), pad);
-    });
-  }
+void MacePass<A>::skip_forward(int t, const Block& block, const Features<A>& x, int added, const Features<A>& y) {
+  for_species(t, block, [&](const DegreeLinear<T>& skip, int begin, int n) {
+    degree_linear<A>(skip, n, {x, begin}, {y, begin}, added);
+  });
 }
 
 /// Writes g_x.
 template <class A>
 void MacePass<A>::skip_backward(int t, const Block& block, const Features<A>& x, const Features<A>& g_y,
                                 const Features<A>& g_x) {
-  const MaceLayer& layer = c_.plan->layers[t];
-  for (std::size_t l = 0; l < layer.skip.size(); ++l) {
-    const int pad = x.layout.block[l].pad;
-    for_species(block, static_cast<int>(l), [&](int s, int begin, long n) {
-      linear_weight_gradient<A>(layer.skip[l][s], n, x.at(l, begin, 0), pad, g_y.at(l, begin, 0), pad,
-                                weight_gradient_);
-      linear_backward<A>(c_.weights, layer.skip[l][s], n, g_y.at(l, begin, 0), pad, 0, g_x.at(l, begin, 0), pad);
-    });
-  }
+  for_species(t, block, [&](const DegreeLinear<T>& skip, int begin, int n) {
+    degree_linear_gradient<A>(skip, n, {x, begin}, {g_y, begin}, weight_gradient_);
+    degree_linear_backward<A>(skip, n, {g_y, begin}, {g_x, begin});
+  });
+}
+
+/// Of the last readout: what its activation reads.
+template <class A>
+typename A::Real* MacePass<A>::hidden_of(const Block& block) {
+  const long numbers = block.rows.count() * c_.plan->layers[last()].readout[0].out * A::rows;
+  return A::dual ? block.arrays->readout_before.reserve(numbers) : input_of(last() + 1, block.rows).data;
 }
 
 template <class A>
 void MacePass<A>::read_out(int t, const Block& block) {
-  const MaceLayer& layer = c_.plan->layers[t];
+  const auto& readout = arrays_.layers[t].weights.readout;
   const Features<A> h = input_of(t + 1, block.rows);
   const T* x = h.start(0);
   int pad = h.layout.block[0].pad;
-  if (layer.readout.size() == 2) {
-    const int hidden = layer.readout[0].out;
+  if (t == last()) {
+    const int hidden = readout[0].w.out;
     auto& passing = A::dual ? *block.arrays : arrays_.block;
-    T* before = passing.readout_before.reserve(h.atoms * hidden * A::rows);
+    T* before = hidden_of(block);
     T* after = passing.readout_after.reserve(h.atoms * hidden * A::rows);
-    linear_forward<A>(c_.weights, layer.readout[0], h.atoms, x, pad, 0, before, hidden);
+    if (A::dual) multiply_packed<A>(readout[0].forward, false, h.atoms, x, pad, nullptr, before, hidden);
     activate<A>(h.atoms, hidden, c_.shape->activation_norm, before, after);
     x = after;
     pad = hidden;
   }
   if constexpr (!A::dual) {  // the dual pass reads no energies, only their adjoints
-    const int width = layer.readout.back().out;
+    const int width = readout.back().w.out;
     T* y = arrays_.readout.reserve(h.atoms * width);
-    linear_forward<A>(c_.weights, layer.readout.back(), h.atoms, x, pad, 0, y, width);
+    multiply_packed<A>(readout.back().forward, false, h.atoms, x, pad, nullptr, y, width);
     add_column<T>(h.atoms, y, width, arrays_.energy.data() + block.rows.begin);
   }
 }
@@ -201,26 +180,26 @@ void MacePass<A>::read_out(int t, const Block& block) {
 /// Adds to the adjoint of the layer's output scalars, which the last layer starts.
 template <class A>
 void MacePass<A>::read_out_backward(int t, const Block& block, const Features<A>& g_h) {
-  if (t == last()) zero_features<A>(arrays_.g_out, g_h.layout, g_h.atoms);
-  const MaceLayer& layer = c_.plan->layers[t];
+  const auto& readout = arrays_.layers[t].weights.readout;
   const Features<A> h = input_of(t + 1, block.rows);
-  const int width = layer.readout.back().out, pad = h.layout.block[0].pad;
+  const int width = readout.back().w.out, pad = h.layout.block[0].pad;
   T* g = arrays_.g_readout.reserve(h.atoms * width * A::rows);
   seed_column<A>(h.atoms, arrays_.seed.data() + block.rows.begin, width, g);
   int g_width = width;
-  if (layer.readout.size() == 2) {
-    auto& passing = A::dual ? *block.arrays : arrays_.block;
-    const int hidden = layer.readout[0].out;
-    linear_weight_gradient<A>(layer.readout[1], h.atoms, passing.readout_after.data(), hidden, g, width,
+  if (t == last()) {
+    const int hidden = readout[0].w.out;
+    linear_weight_gradient<A>(readout[1].w, h.atoms, block.arrays->readout_after.data(), hidden, g, width,
                               weight_gradient_);
-    T* g_hidden = arrays_.g_readout_hidden.reserve(h.atoms * hidden * A::rows);
-    linear_backward<A>(c_.weights, layer.readout[1], h.atoms, g, width, 0, g_hidden, hidden);
-    activate_backward<A>(h.atoms, hidden, c_.shape->activation_norm, passing.readout_before.data(), g_hidden, g_hidden);
+    T* g_hidden = A::dual ? arrays_.g_readout_hidden.reserve(h.atoms * hidden * A::rows) : g_h.data;
+    multiply_packed<A>(readout[1].backward, false, h.atoms, g, width, nullptr, g_hidden, hidden);
+    activate_backward<A>(h.atoms, hidden, c_.shape->activation_norm, hidden_of(block), g_hidden, g_hidden);
+    if (readout_is_merged(t)) return;
     g = g_hidden;
     g_width = hidden;
   }
-  linear_weight_gradient<A>(layer.readout[0], h.atoms, h.start(0), pad, g, g_width, weight_gradient_);
-  linear_backward<A>(c_.weights, layer.readout[0], h.atoms, g, g_width, 1, g_h.start(0), pad);
+  linear_weight_gradient<A>(readout[0].w, h.atoms, h.start(0), pad, g, g_width, weight_gradient_);
+  multiply_packed<A>(readout[0].backward, false, h.atoms, g, g_width, t < last() ? g_h.start(0) : nullptr, g_h.start(0),
+                     pad);
 }
 
 template class MacePass<Plain<float>>;

@@ -1,60 +1,104 @@
 // SPDX-License-Identifier: MIT
-// Weights as plain numbers read them, merged once for a set of weights and the species that were met.
-#include "layers/linear.hpp"
+#include "models/mace_pass_weights.hpp"
+
 #include "models/mace_pass.hpp"
 
 namespace isotrope {
+namespace {
 
+using Chain = std::vector<Matrix>;
+
+Chain join(Chain chain, const Chain& next) {
+  chain.insert(chain.end(), next.begin(), next.end());
+  return chain;
+}
+
+/// One matrix for each degree, of the chain of each.
+template <class T, class F>
+void pack_chains(const T* weights, std::size_t degrees, const F& chain_of, DegreeLinear<T>& packed) {
+  packed.resize(degrees);
+  for (std::size_t l = 0; l < degrees; ++l) packed[l].pack_chain(weights, chain_of(l), Method::in_order);
+}
+
+}  // namespace
+
+/// What plain numbers pass one after the other is one matrix for them: the linear layer after the convolution and the
+/// skip connection right behind it, the linear layer after the product and what reads its output, that of the last
+/// layer the first matrix of the readout.
 template <class A>
-void MacePass<A>::merge_weights() {
-  if (arrays_.merged_of != c_.set) arrays_.merged.assign(c_.shape->species, 0);
-  arrays_.merged_of = c_.set;
+void MacePass<A>::prepare_weights() {
+  const bool other = arrays_.prepared_of != c_.set;
+  if (other) arrays_.prepared.assign(c_.shape->species, 0);
+  arrays_.prepared_of = c_.set;
   std::vector<int> fresh;
   for (int s = 0; s < c_.shape->species; ++s) {
-    if (arrays_.merged[s] || graph_.rows_of[s] == 0) continue;
-    arrays_.merged[s] = 1;
+    if (arrays_.prepared[s] || graph_.rows_of[s] == 0) continue;
+    arrays_.prepared[s] = 1;
     fresh.push_back(s);
   }
   for (int t = 0; t <= last(); ++t) {
-    const MaceLayer& layer = c_.plan->layers[t];
-    arrays_.layers[t].folded = fold_product<T>(*layer.basis, c_.shape->species, fresh, c_.weights + layer.product,
-                                               layer.message.block[0].pad, arrays_.layers[t].product);
-    if (skip_is_merged(t)) merge_skip(t, fresh);
-  }
-}
-
-/// W_linear W_skip of species: [l][species] matrices from all paths to l to the channels.
-template <class A>
-void MacePass<A>::merge_skip(int t, const std::vector<int>& species) {
-  const MaceLayer& layer = c_.plan->layers[t];
-  const int last_l = static_cast<int>(layer.skip.size()) - 1;
-  const Matrix end = merged(t, last_l, c_.shape->species - 1);
-  T* to = arrays_.layers[t].skip.reserve(end.at + static_cast<std::size_t>(end.in) * end.out);
-  for (int l = 0; l <= last_l; ++l) {
-    const Matrix& linear = layer.linear[l];
-    for (int s : species) {
-      const Matrix m = merged(t, l, s);
-      linear_forward<Plain<T>>(c_.weights, layer.skip[l][s], linear.in, c_.weights + linear.at, linear.out, 0,
-                               to + m.at, m.out);
+    if (other) pack_common(t);
+    pack_for_species(t, fresh);
+    if constexpr (!A::dual) {
+      const MaceLayer& layer = c_.plan->layers[t];
+      auto& mine = arrays_.layers[t].weights;
+      mine.folded = fold_product<T>(*layer.basis, c_.shape->species, fresh, c_.weights + layer.product,
+                                    layer.message.block[0].pad, mine.product);
     }
   }
 }
 
-/// Where the matrix of an l and a species lies.
+/// What the layer before left to those that read its features.
 template <class A>
-Matrix MacePass<A>::merged(int t, int l, int s) const {
-  const MaceLayer& layer = c_.plan->layers[t];
-  std::size_t at = 0;
-  for (int before = 0; before < l; ++before) {
-    at += static_cast<std::size_t>(c_.shape->species) * layer.linear[before].in * layer.linear[before].out;
-  }
-  const Matrix& linear = layer.linear[l];
-  return {at + static_cast<std::size_t>(s) * linear.in * linear.out, linear.in, linear.out};
+std::vector<Matrix> MacePass<A>::left_to(int t, std::size_t l) const {
+  if (t == 0 || !product_is_merged(t - 1)) return {};
+  return {c_.plan->layers[t - 1].product_linear[l]};
 }
 
-#define ISOTROPE_INSTANTIATE(A)               \
-  template void MacePass<A>::merge_weights(); \
-  template Matrix MacePass<A>::merged(int, int, int) const;
+/// What comes at once after the output of layer t.
+template <class A>
+std::vector<Matrix> MacePass<A>::right_after(int t) const {
+  if (!readout_is_merged(t)) return {};
+  return {c_.plan->layers[t].readout[0]};
+}
+
+template <class A>
+void MacePass<A>::pack_common(int t) {
+  const MaceLayer& layer = c_.plan->layers[t];
+  auto& mine = arrays_.layers[t].weights;
+  const auto chains = [&](const std::vector<Matrix>& of, const auto& chain_of, DegreeLinear<T>& packed) {
+    pack_chains(
+        c_.weights, of.size(), [&](std::size_t l) { return chain_of(l, Chain{of[l]}); }, packed);
+  };
+  chains(
+      layer.linear_up, [&](std::size_t l, const Chain& it) { return join(left_to(t, l), it); }, mine.up);
+  chains(
+      layer.linear, [](std::size_t, const Chain& it) { return it; }, mine.linear);
+  chains(
+      layer.product_linear, [&](std::size_t, const Chain& it) { return join(it, right_after(t)); },
+      mine.product_linear);
+  mine.readout.resize(layer.readout.size());
+  for (std::size_t k = 0; k < layer.readout.size(); ++k) {
+    mine.readout[k].pack_chain(c_.weights, join(k == 0 ? left_to(t + 1, 0) : Chain{}, {layer.readout[k]}));
+  }
+}
+
+template <class A>
+void MacePass<A>::pack_for_species(int t, const std::vector<int>& species) {
+  const MaceLayer& layer = c_.plan->layers[t];
+  auto& skip = arrays_.layers[t].weights.skip;
+  skip.resize(c_.shape->species);
+  for (int s : species) {
+    const auto chain = [&](std::size_t l) {
+      const Chain it{layer.skip[l][s]};
+      if (skip_is_merged(t)) return join({layer.linear[l]}, it);
+      return layer.residual ? join(join(left_to(t, l), it), right_after(t)) : it;
+    };
+    pack_chains(c_.weights, layer.skip.size(), chain, skip[s]);
+  }
+}
+
+#define ISOTROPE_INSTANTIATE(A) template void MacePass<A>::prepare_weights();
 ISOTROPE_INSTANTIATE(Plain<float>)
 ISOTROPE_INSTANTIATE(Plain<double>)
 ISOTROPE_INSTANTIATE(WithTangent<float>)
