@@ -7,11 +7,13 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "core/kokkos_ext.hpp"
 #include "core/packed_matrix.hpp"
 #include "core/random.hpp"
+#include "layers/packed_linear.hpp"
 
 namespace isotrope {
 namespace {
@@ -115,6 +117,44 @@ TEST(Gemm, SinglePrecision) {
 }
 TEST(Gemm, DoublePrecision) {
   check_all<double>();
+}
+
+/// x A B C by one matrix, and back; a second chain in the same place leaves nothing of the first.
+TEST(Gemm, ChainOfLinearLayersIsOneMatrix) {
+  const std::vector<Matrix> chain{{3, 24, 40}, {3 + 24 * 40, 40, 16}, {3 + 24 * 40 + 40 * 16, 16, 8}};
+  const auto weights = random_numbers<double>(3 + 24 * 40 + 40 * 16 + 16 * 8, 1);
+  constexpr long rows = 5;
+  const auto times = [&](const std::vector<double>& x, const Matrix& m, bool transposed) {
+    const int in = transposed ? m.out : m.in, out = transposed ? m.in : m.out;
+    std::vector<double> y(rows * out, 0);
+    for (long r = 0; r < rows; ++r) {
+      for (int i = 0; i < in; ++i) {
+        for (int o = 0; o < out; ++o) {
+          y[r * out + o] += x[r * in + i] * weights[m.at + (transposed ? o * m.out + i : i * m.out + o)];
+        }
+      }
+    }
+    return y;
+  };
+  const auto expect_near = [](const std::vector<double>& a, const std::vector<double>& b) {
+    for (std::size_t k = 0; k < b.size(); ++k) EXPECT_NEAR(a[k], b[k], 1e-10);
+  };
+  PackedLinear<double> one;
+  for (const std::size_t length : {3, 2, 1, 3}) {
+    one.pack_chain(weights.data(), std::span(chain).first(length));
+    EXPECT_EQ(one.w.in, chain[0].in);
+    EXPECT_EQ(one.w.out, chain[length - 1].out);
+    const auto x = random_numbers<double>(rows * one.w.in, 2), g = random_numbers<double>(rows * one.w.out, 3);
+    std::vector<double> y(rows * one.w.out), g_x(rows * one.w.in), expected = x, expected_back = g;
+    multiply_packed<Plain<double>>(one.forward, false, rows, x.data(), one.w.in, nullptr, y.data(), one.w.out);
+    multiply_packed<Plain<double>>(one.backward, false, rows, g.data(), one.w.out, nullptr, g_x.data(), one.w.in);
+    for (std::size_t k = 0; k < length; ++k) {
+      expected = times(expected, chain[k], false);
+      expected_back = times(expected_back, chain[length - 1 - k], true);
+    }
+    expect_near(y, expected);
+    expect_near(g_x, expected_back);
+  }
 }
 
 }  // namespace

@@ -355,6 +355,9 @@ void expect_exact_gradient(const ModelRecord& record) {
 TEST(MacePass, GradientOfALossOnForcesIsExact) {
   expect_exact_gradient(create_model(gaunt_config(), statistics(), 5));
   expect_exact_gradient(public_form(small_config()));
+  nlohmann::json three = small_config();  // the second neither begins nor ends
+  three["layers"] = 3;
+  expect_exact_gradient(create_model(three, statistics(), 5));
 }
 
 // ---- forms of public checkpoints -----------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ void PackedMatrix<T>::multiply_add(long m, const T* a, long lda, const T* d, T* 
 #ifndef ISOTROPE_DEVICE_BUILD
   if (packed_) return multiply_packed(m, a, lda, d, c, ldc);
 #endif
-  for_each("isotrope::packed_matrix_copy", m * n_, CopyRows<T>{n_, ldc, d, c});
+  if (d != c) for_each("isotrope::packed_matrix_copy", m * n_, CopyRows<T>{n_, ldc, d, c});
   multiply(m, a, lda, T(1), c, ldc);
 }
 

@@ -9,15 +9,9 @@
 /// Linear layers of equivariant features: a matrix for each degree l mixes its channels, all m alike.
 namespace isotrope {
 
-/// Matrices [block], both ways. Their rows are atoms of one element or of one layer: alike, so products in quarters.
+/// Matrices [block], packed for both ways.
 template <class T>
 using DegreeLinear = std::vector<PackedLinear<T>>;
-
-template <class T>
-void pack_degrees(const T* weights, const std::vector<Matrix>& matrices, DegreeLinear<T>& packed) {
-  packed.resize(matrices.size());
-  for (std::size_t l = 0; l < matrices.size(); ++l) packed[l].pack(weights, matrices[l], Method::in_quarters);
-}
 
 /// Features from an atom on.
 template <class A>

@@ -12,14 +12,16 @@ template <class T>
 struct PackedLinear {
   Matrix w;
   PackedMatrix<T> forward, backward;
-  void pack(const T* weights, const Matrix& matrix, Method method = Method::in_order) {
+  Buffer<T> product{"isotrope::packed_linear::product"};  ///< of a chain
+
+  void pack(const T* weights, const Matrix& matrix) {
     w = matrix;
-    forward.pack(Trans::no, w.out, w.in, weights + w.at, w.out, method);
-    backward.pack(Trans::yes, w.in, w.out, weights + w.at, w.out, method);
+    forward.pack(Trans::no, w.out, w.in, weights + w.at, w.out);
+    backward.pack(Trans::yes, w.in, w.out, weights + w.at, w.out);
   }
   /// Layers that follow each other as one. It has no gradient of its own.
-  void pack_chain(const T* weights, std::span<const Matrix> chain, Method method = Method::in_order) {
-    if (chain.size() == 1) return pack(weights, chain[0], method);
+  void pack_chain(const T* weights, std::span<const Matrix> chain) {
+    if (chain.size() == 1) return pack(weights, chain[0]);
     Buffer<T> before;
     const T* left = weights + chain[0].at;
     for (std::size_t k = 1; k < chain.size(); ++k) {
@@ -30,9 +32,8 @@ struct PackedLinear {
               columns);
       left = to;
     }
-    pack(left, {0, chain[0].in, chain.back().out}, method);
+    pack(left, {0, chain[0].in, chain.back().out});
   }
-  Buffer<T> product{"isotrope::packed_linear::product"};  ///< of a chain
 };
 
 /// y = x op(W) + what `add` has, where it is not null, at the places of y, for rows [n][row]; `tangents`: of duals the

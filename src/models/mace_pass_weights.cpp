@@ -17,7 +17,7 @@ Chain join(Chain chain, const Chain& next) {
 template <class T, class F>
 void pack_chains(const T* weights, std::size_t degrees, const F& chain_of, DegreeLinear<T>& packed) {
   packed.resize(degrees);
-  for (std::size_t l = 0; l < degrees; ++l) packed[l].pack_chain(weights, chain_of(l), Method::in_order);
+  for (std::size_t l = 0; l < degrees; ++l) packed[l].pack_chain(weights, chain_of(l));
 }
 
 }  // namespace
