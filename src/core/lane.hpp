@@ -84,76 +84,77 @@ constexpr int padded(int channels) {
   return (channels + lane_width<T> - 1) / lane_width<T> * lane_width<T>;
 }
 
-/// v + eps t with eps^2 = 0: the tangent rides along (DESIGN: forward over reverse).
+/// v + eps t with eps^2 = 0: the tangent rides along (DESIGN: forward over reverse). Inlined by force: GCC, which
+/// counts how much a file grows, leaves a file of kernels with calls for its last products.
 template <class X>
 struct Dual {
   X v, t;
 };
 
 template <class X, class Y>
-KOKKOS_INLINE_FUNCTION auto operator+(const Dual<X>& a, const Dual<Y>& b) {
+KOKKOS_FORCEINLINE_FUNCTION auto operator+(const Dual<X>& a, const Dual<Y>& b) {
   return Dual<decltype(a.v + b.v)>{a.v + b.v, a.t + b.t};
 }
 template <class X, class Y>
-KOKKOS_INLINE_FUNCTION auto operator-(const Dual<X>& a, const Dual<Y>& b) {
+KOKKOS_FORCEINLINE_FUNCTION auto operator-(const Dual<X>& a, const Dual<Y>& b) {
   return Dual<decltype(a.v - b.v)>{a.v - b.v, a.t - b.t};
 }
 template <class X, class Y>
-KOKKOS_INLINE_FUNCTION auto operator*(const Dual<X>& a, const Dual<Y>& b) {
+KOKKOS_FORCEINLINE_FUNCTION auto operator*(const Dual<X>& a, const Dual<Y>& b) {
   return Dual<decltype(a.v * b.v)>{a.v * b.v, a.v * b.t + a.t * b.v};
 }
 template <class X, class Y>
-KOKKOS_INLINE_FUNCTION auto operator/(const Dual<X>& a, const Dual<Y>& b) {
+KOKKOS_FORCEINLINE_FUNCTION auto operator/(const Dual<X>& a, const Dual<Y>& b) {
   const auto q = a.v / b.v;
   return Dual<decltype(a.v / b.v)>{q, (a.t - q * b.t) / b.v};
 }
 template <class X>
-KOKKOS_INLINE_FUNCTION Dual<X> operator-(const Dual<X>& a) {
+KOKKOS_FORCEINLINE_FUNCTION Dual<X> operator-(const Dual<X>& a) {
   return {-a.v, -a.t};
 }
 template <class X, class S>
-requires std::is_arithmetic_v<S> KOKKOS_INLINE_FUNCTION Dual<X>
+requires std::is_arithmetic_v<S> KOKKOS_FORCEINLINE_FUNCTION Dual<X>
 operator*(const Dual<X>& a, S s) {
   return {a.v * X(s), a.t * X(s)};
 }
 template <class X, class S>
-requires std::is_arithmetic_v<S> KOKKOS_INLINE_FUNCTION Dual<X>
+requires std::is_arithmetic_v<S> KOKKOS_FORCEINLINE_FUNCTION Dual<X>
 operator*(S s, const Dual<X>& a) {
   return {X(s) * a.v, X(s) * a.t};
 }
 template <class X, class S>
-requires std::is_arithmetic_v<S> KOKKOS_INLINE_FUNCTION Dual<X>
+requires std::is_arithmetic_v<S> KOKKOS_FORCEINLINE_FUNCTION Dual<X>
 operator/(const Dual<X>& a, S s) {
   return {a.v / X(s), a.t / X(s)};
 }
 template <class X, class S>
-requires std::is_arithmetic_v<S> KOKKOS_INLINE_FUNCTION Dual<X>
+requires std::is_arithmetic_v<S> KOKKOS_FORCEINLINE_FUNCTION Dual<X>
 operator/(S s, const Dual<X>& a) {
   const X q = X(s) / a.v;
   return {q, -q * a.t / a.v};
 }
 template <class X, class S>
-requires std::is_arithmetic_v<S> KOKKOS_INLINE_FUNCTION Dual<X>
+requires std::is_arithmetic_v<S> KOKKOS_FORCEINLINE_FUNCTION Dual<X>
 operator+(const Dual<X>& a, S s) {
   return {a.v + X(s), a.t};
 }
 template <class X, class S>
-requires std::is_arithmetic_v<S> KOKKOS_INLINE_FUNCTION Dual<X>
+requires std::is_arithmetic_v<S> KOKKOS_FORCEINLINE_FUNCTION Dual<X>
 operator+(S s, const Dual<X>& a) {
   return {X(s) + a.v, a.t};
 }
 template <class X, class S>
-requires std::is_arithmetic_v<S> KOKKOS_INLINE_FUNCTION Dual<X>
+requires std::is_arithmetic_v<S> KOKKOS_FORCEINLINE_FUNCTION Dual<X>
 operator-(const Dual<X>& a, S s) {
   return {a.v - X(s), a.t};
 }
 template <class X, class S>
-requires std::is_arithmetic_v<S> KOKKOS_INLINE_FUNCTION Dual<X>
+requires std::is_arithmetic_v<S> KOKKOS_FORCEINLINE_FUNCTION Dual<X>
 operator-(S s, const Dual<X>& a) {
   return {X(s) - a.v, -a.t};
 }
 template <class X, class Y>
-KOKKOS_INLINE_FUNCTION Dual<X>& operator+=(Dual<X>& a, const Dual<Y>& b) {
+KOKKOS_FORCEINLINE_FUNCTION Dual<X>& operator+=(Dual<X>& a, const Dual<Y>& b) {
   a.v += b.v;
   a.t += b.t;
   return a;
