@@ -72,11 +72,15 @@ void MacePass<A>::pack_common(int t) {
   };
   chains(
       layer.linear_up, [&](std::size_t l, const Chain& it) { return join(left_to(t, l), it); }, mine.up);
-  chains(
-      layer.linear, [](std::size_t, const Chain& it) { return it; }, mine.linear);
-  chains(
-      layer.product_linear, [&](std::size_t, const Chain& it) { return join(it, right_after(t)); },
-      mine.product_linear);
+  if (!skip_is_merged(t)) {
+    chains(
+        layer.linear, [](std::size_t, const Chain& it) { return it; }, mine.linear);
+  }
+  if (!product_is_merged(t)) {
+    chains(
+        layer.product_linear, [&](std::size_t, const Chain& it) { return join(it, right_after(t)); },
+        mine.product_linear);
+  }
   mine.readout.resize(layer.readout.size());
   for (std::size_t k = 0; k < layer.readout.size(); ++k) {
     mine.readout[k].pack_chain(c_.weights, join(k == 0 ? left_to(t + 1, 0) : Chain{}, {layer.readout[k]}));
