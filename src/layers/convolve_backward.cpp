@@ -19,6 +19,10 @@ struct ConvolveBackward {
   Features<A> in, g_out, g_in;
   T* g_couplings;
 
+  /// Whether a coupling matrix has an adjoint that is read.
+  template <bool diagonal>
+  static constexpr bool matrix_wanted = !A::dual && !diagonal;
+
   KOKKOS_FUNCTION void operator()(const ChannelTeam& team, int item) const {
     const int i = batch.row_begin + item;
     for (long e = batch.first[i]; e < batch.first[i + 1]; ++e) {
@@ -40,8 +44,8 @@ struct ConvolveBackward {
   template <int D1, int D3, bool diagonal>
   KOKKOS_INLINE_FUNCTION void edge(const ChannelTeam& team, const ConvolutionPath& path, int i, long e,
                                    typename Radial::Edge& of_edge) const {
-    constexpr int sums = diagonal ? D1 : D1 * D3;
-    constexpr bool fits = D1 == 1 || (!A::dual && sums + 2 * D1 + 5 <= vector_registers<T>);
+    constexpr int entries = diagonal ? D1 : D1 * D3;
+    constexpr bool fits = D1 == 1 || (!A::dual && entries + 2 * D1 + 5 <= vector_registers<T>);
     if constexpr (fits) {
       all_components<D1, D3, diagonal>(team, path, i, e, of_edge);
     } else {
@@ -93,7 +97,7 @@ struct ConvolveBackward {
 #pragma GCC unroll 7
         for (int m1 = diagonal ? m3 : 0; m1 < (diagonal ? m3 + 1 : D1); ++m1) {
           w[m1] += matrix[m3 * D1 + m1] * g3;
-          if constexpr (!A::dual && !diagonal) sum[m3 * D1 + m1] += g3 * rx[m1];
+          if constexpr (matrix_wanted<diagonal>) sum[m3 * D1 + m1] += g3 * rx[m1];
         }
       }
       Vec g_r = w[0] * x[0];
@@ -105,7 +109,7 @@ struct ConvolveBackward {
       for (int m1 = 0; m1 < D1; ++m1) scatter<A>(g_h + c + m1 * pad * A::rows, pad, r * w[m1]);
     }
     of_edge.include(g_radial);
-    if constexpr (!A::dual && !diagonal) store_matrix<D1, D3>(team, path, e, sum);
+    if constexpr (matrix_wanted<diagonal>) store_matrix<D1, D3>(team, path, e, sum);
   }
 
   /// Lanes of channels that pass through a row of the coupling matrix together, so that it stays in registers.
@@ -130,7 +134,7 @@ struct ConvolveBackward {
       for (int a = 0; a < n; ++a) radial.add_gradient(g_radial, weight + a * lane_width<T>, g_r[a]);
       of_edge.include(g_radial);
     });
-    if constexpr (!A::dual && !diagonal) store_matrix<D1, D3>(team, path, e, g_matrix);
+    if constexpr (matrix_wanted<diagonal>) store_matrix<D1, D3>(team, path, e, g_matrix);
   }
 
   /// One component of the sender feature, n lanes of channels from `channel` on; the first begins the sums in g_r.
@@ -155,7 +159,7 @@ struct ConvolveBackward {
       for (int k = 0; k < count; ++k) {
         const Vec g3 = hold(Vec(A::load(g + k * out_pad * A::rows, out_pad)));
         w += row[k] * g3;
-        if constexpr (!A::dual && !diagonal) g_row[k] += g3 * rx;
+        if constexpr (matrix_wanted<diagonal>) g_row[k] += g3 * rx;
       }
       g_r[a] = m1 == 0 ? Vec(w * x) : Vec(g_r[a] + w * x);
       if (g_h) scatter<A>(g_h + a * lane_width<T>, pad, r[a] * w);

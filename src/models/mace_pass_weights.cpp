@@ -15,7 +15,7 @@ Chain join(Chain chain, const Chain& next) {
 
 /// One matrix for each degree, of the chain of each.
 template <class T, class F>
-void pack_chains(const T* weights, std::size_t degrees, const F& chain_of, DegreeLinear<T>& packed) {
+void pack_chains(const T* weights, DegreeLinear<T>& packed, std::size_t degrees, const F& chain_of) {
   packed.resize(degrees);
   for (std::size_t l = 0; l < degrees; ++l) packed[l].pack_chain(weights, chain_of(l));
 }
@@ -66,20 +66,14 @@ template <class A>
 void MacePass<A>::pack_common(int t) {
   const MaceLayer& layer = c_.plan->layers[t];
   auto& mine = arrays_.layers[t].weights;
-  const auto chains = [&](const std::vector<Matrix>& of, const auto& chain_of, DegreeLinear<T>& packed) {
-    pack_chains(
-        c_.weights, of.size(), [&](std::size_t l) { return chain_of(l, Chain{of[l]}); }, packed);
-  };
-  chains(
-      layer.linear_up, [&](std::size_t l, const Chain& it) { return join(left_to(t, l), it); }, mine.up);
+  pack_chains(c_.weights, mine.up, layer.linear_up.size(),
+              [&](std::size_t l) { return join(left_to(t, l), {layer.linear_up[l]}); });
   if (!skip_is_merged(t)) {
-    chains(
-        layer.linear, [](std::size_t, const Chain& it) { return it; }, mine.linear);
+    pack_chains(c_.weights, mine.linear, layer.linear.size(), [&](std::size_t l) { return Chain{layer.linear[l]}; });
   }
   if (!product_is_merged(t)) {
-    chains(
-        layer.product_linear, [&](std::size_t, const Chain& it) { return join(it, right_after(t)); },
-        mine.product_linear);
+    pack_chains(c_.weights, mine.product_linear, layer.product_linear.size(),
+                [&](std::size_t l) { return join({layer.product_linear[l]}, right_after(t)); });
   }
   mine.readout.resize(layer.readout.size());
   for (std::size_t k = 0; k < layer.readout.size(); ++k) {
@@ -93,12 +87,11 @@ void MacePass<A>::pack_for_species(int t, const std::vector<int>& species) {
   auto& skip = arrays_.layers[t].weights.skip;
   skip.resize(c_.shape->species);
   for (int s : species) {
-    const auto chain = [&](std::size_t l) {
+    pack_chains(c_.weights, skip[s], layer.skip.size(), [&](std::size_t l) {
       const Chain it{layer.skip[l][s]};
       if (skip_is_merged(t)) return join({layer.linear[l]}, it);
-      return layer.residual ? join(join(left_to(t, l), it), right_after(t)) : it;
-    };
-    pack_chains(c_.weights, layer.skip.size(), chain, skip[s]);
+      return join(join(left_to(t, l), it), right_after(t));
+    });
   }
 }
 
